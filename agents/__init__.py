@@ -1,0 +1,1 @@
+"""The graph and the agents: each agent is one file with one decision."""

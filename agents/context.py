@@ -1,0 +1,50 @@
+"""What nodes work with and what is never checkpointed: the project's folder, its log, the sandbox, the defaults."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from agents.events import Event
+from agents.state import Actor, Stage
+from sandbox.base import Limits, Sandbox
+from tools.chart_images import Renderer
+from tools.vault import Vault
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event on its way into the log; an `id` that the log holds already is not appended again."""
+
+    id: str
+    event: Event
+    stage: Stage | None
+    actor: Actor
+
+
+class Journal(Protocol):
+    """The project's append-only log, as nodes see it."""
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Durable when it returns."""
+        ...
+
+    async def look(self, seal: str, look: str) -> int:
+        """Count a look at sealed rows (the same look twice counts once); returns how many there were, with this one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """Dependencies of the nodes, passed through LangGraph's context schema."""
+
+    project: str
+    folder: Path
+    vault: Vault
+    journal: Journal
+    sandbox: Sandbox
+    limits: Limits
+    """`seconds` is what a training script may take beyond its budget."""
+    renderer: Renderer
+    budget_seconds: float
+    seed: int

@@ -1,0 +1,38 @@
+"""Decides whether a script may be shown for approval, and what a result is worth in words."""
+
+from collections.abc import Sequence
+
+from tools.audit import Probe
+from tools.contract import Contract
+from tools.lint import Review, check
+from tools.score import Difference, Score
+from tools.vault import Vault
+
+
+def review(code: str, contract: Contract, vault: Vault) -> Review:
+    """Every remark on a script: ruff, bandit, our policy. Blocking: about half a second."""
+    findings = check(code, target=contract.target, features=contract.features, classes=contract.classes)
+    return Review(code_hash=vault.put_text(code), findings=findings)
+
+
+def verdict(score: Score, probes: Sequence[Probe], looks: int) -> str:
+    """The result in one paragraph, with what the audit found and how often the sealed rows were looked at."""
+    sentences = [f"{score.verdict[:1].upper()}{score.verdict[1:]}."]
+    sentences += [_compared(difference) for difference in score.earlier[-1:]]
+    failed = [probe for probe in probes if probe.passed is False]
+    sentences += [f"Take care: {probe.detail}" for probe in failed]
+    if not failed:
+        sentences.append(f"{len(probes)} audit probes ran and none raised an alarm.")
+    if looks > 1:
+        sentences.append(
+            f"These sealed rows have now been scored {looks} times; each look makes the best score a little luckier."
+        )
+    return " ".join(sentences)
+
+
+def _compared(difference: Difference) -> str:
+    """The last attempt on the same rows; a difference whose interval holds zero is a tie."""
+    low, high = difference.ci_low, difference.ci_high
+    word = "better than" if low > 0 else "worse than" if high < 0 else "a tie with"
+    interval = f"{difference.value:+.3g}, 95 % interval {low:+.3g} to {high:+.3g}, more is better"
+    return f"On the same sealed rows it is {word} {difference.against} ({interval})."

@@ -1,0 +1,157 @@
+"""What a person is shown at a gate, and whether what they say can be accepted."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from agents.data_scientist import ContractError, merge, problems
+from agents.state import Decision, Gate, State
+from sandbox.base import Limits
+from tools.contract import Contract
+from tools.lint import Review
+from tools.profile import Profile
+from tools.vault import Vault
+
+MAX_CODE_CHARACTERS = 400_000
+
+
+def gate_payload(state: State, vault: Vault, limits: Limits, isolation: str) -> dict[str, Any]:
+    """Everything that a card needs, by the pending gate."""
+    pending = state.get("pending")
+    if pending is None:
+        return {}
+    if pending["gate"] == "question":
+        question = state.get("question") or {}
+        return {
+            "text": question.get("text", ""),
+            "choices": question.get("choices", []),
+            "field": question.get("field"),
+        }
+    contract = vault.get_json(state["contract_hash"] or "")
+    if pending["gate"] == "contract":
+        profile = Profile.model_validate(vault.get_json(state["profile_hash"] or ""))
+        found = problems(Contract.model_validate(contract), profile)
+        return {"contract": contract, "problems": list(found), "profile_hash": state["profile_hash"]}
+    return _code_payload(state, vault, limits, isolation, contract)
+
+
+def _code_payload(
+    state: State, vault: Vault, limits: Limits, isolation: str, contract: Mapping[str, Any]
+) -> dict[str, Any]:
+    review = Review.model_validate(vault.get_json(state["review_hash"] or ""))
+    features = sum(1 for column in contract["columns"] if column["use"])
+    return {
+        "code": vault.get_text(state["code_hash"] or ""),
+        "code_hash": state["code_hash"],
+        "author": state.get("code_author", "recipe"),
+        "attempt": state["attempt"],
+        "note": state.get("code_note", ""),
+        "diff": _difference(state, vault),
+        "findings": [finding.model_dump() for finding in review.findings],
+        "can_approve": not review.security_blocked,
+        "effects": {
+            "reads": f"inputs/train.parquet: {features} features and {contract['target']}; no sealed rows",
+            "writes": f"outputs/ only, at most {limits.written_mb} MB",
+            "network": "none",
+            "memory_mb": limits.memory_mb,
+            "cpus": limits.cpus,
+            "processes": limits.processes,
+            "seconds": round(contract["budget_seconds"] + limits.seconds),
+            "isolation": isolation,
+        },
+    }
+
+
+def _difference(state: State, vault: Vault) -> str:
+    """Unified diff against the version that was shown before; empty when there is none."""
+    before, now = state.get("code_shown_before"), state.get("code_hash")
+    if not before or not now or before == now:
+        return ""
+    old, new = (vault.get_text(digest).splitlines() for digest in (before, now))
+    return "\n".join(difflib.unified_diff(old, new, "shown before", "now", lineterm="", n=2))
+
+
+_SPOKEN: dict[str, Literal["approve", "approve_rest", "reject"]] = {
+    **dict.fromkeys(("yes", "y", "yep", "ok", "okay", "sure", "fine", "approve", "approved", "i approve"), "approve"),
+    **dict.fromkeys(("go", "go ahead", "go on", "do it", "run it", "looks good", "continue", "yes please"), "approve"),
+    **dict.fromkeys(("approve the rest", "approve all", "yes to all"), "approve_rest"),
+    **dict.fromkeys(("no", "n", "nope", "reject", "cancel", "do not run it", "don't run it"), "reject"),
+}
+
+
+_ONWARD = (
+    "go on",
+    "continue",
+    "resume",
+    "carry on",
+    "keep going",
+    "go ahead",
+    "proceed",
+    "try again",
+    "retry",
+    "again",
+)
+
+
+def spoken(text: str, gate: Gate) -> Decision | None:
+    """A decision said in words; None when the words mean something else. At a question every word is the answer."""
+    if gate == "question":
+        return Decision(action="answer", answer=text)
+    action = _SPOKEN.get(_bare(text))
+    return Decision(action=action) if action else None
+
+
+def wants_to_go_on(text: str) -> bool:
+    """ "Go on" and its like, and nothing else."""
+    return _bare(text) in _ONWARD
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.lower().strip(" .!").removeprefix("please ").removesuffix(" please").split())
+
+
+def objection(decision: Decision, state: State, vault: Vault) -> str | None:
+    """Why a decision cannot be accepted at the pending gate, in one sentence; None when it can."""
+    pending = state.get("pending")
+    if pending is None:
+        return "Nothing is waiting for a decision."
+    gate = pending["gate"]
+    if gate == "question":
+        said = (decision.answer or "").strip()
+        return None if decision.action == "answer" and said else "Please choose one of the answers or type your own."
+    if decision.action == "answer":
+        return "Please approve, edit or reject."
+    if gate == "contract":
+        return _contract_objection(decision, state, vault)
+    return _code_objection(decision, state, vault)
+
+
+def _contract_objection(decision: Decision, state: State, vault: Vault) -> str | None:
+    profile = Profile.model_validate(vault.get_json(state["profile_hash"] or ""))
+    contract = Contract.model_validate(vault.get_json(state["contract_hash"] or ""))
+    if decision.action == "edit":
+        if not decision.contract:
+            return "An edit needs at least one changed field."
+        try:
+            contract = merge(contract, decision.contract, profile)
+        except ContractError as error:
+            return str(error)
+        return None
+    if decision.action in ("approve", "approve_rest"):
+        return next(iter(problems(contract, profile)), None)
+    return None
+
+
+def _code_objection(decision: Decision, state: State, vault: Vault) -> str | None:
+    if decision.action == "edit":
+        if not (decision.code or "").strip():
+            return "An edited script cannot be empty."
+        if len(decision.code or "") > MAX_CODE_CHARACTERS:
+            return f"The script has {len(decision.code or ''):,} characters; {MAX_CODE_CHARACTERS:,} are the most."
+        return None
+    if decision.action in ("approve", "approve_rest"):
+        review = Review.model_validate(vault.get_json(state["review_hash"] or ""))
+        if review.security_blocked:
+            found = next(finding for finding in review.findings if finding.blocks and finding.severity == "security")
+            return f"This script cannot be approved: {found.sentence} (line {found.line}). Edit or reject it."
+    return None

@@ -1,0 +1,104 @@
+"""Node: profile the table, draft the contract, seal the hold-out once the contract is approved."""
+
+import asyncio
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+
+from agents.context import Context
+from agents.data_scientist import propose, revise
+from agents.events import Decided, ModelCandidates, PreprocessPlan, ProfileSummary, TargetDistributionReady
+from agents.nodes.parser import new_attempt
+from agents.scribe import Scribe
+from agents.state import Pending, Request, State
+from tools.charts import target_distribution
+from tools.contract import Contract
+from tools.ingest import Dataset
+from tools.profile import Profile, profile
+from tools.seal import seal
+
+
+async def data_scientist(state: State, config: RunnableConfig, runtime: Runtime[Context]) -> dict[str, Any]:
+    """One step: the profile, the contract, or the seal, whichever is missing."""
+    context = runtime.context
+    if not state.get("profile_hash"):
+        return await _profile(state, Scribe(context, config, "data_scientist", "PROFILE_DATA"), context)
+    scribe = Scribe(context, config, "data_scientist", "PREPROCESS")
+    if not state.get("contract_hash"):
+        return await _draft(state, scribe, context)
+    if not state.get("contract_approved"):
+        return await _submit(state, scribe)
+    return await _seal(state, scribe, context)
+
+
+def dataset_of(state: State, context: Context) -> Dataset:
+    """The table of this project."""
+    return Dataset.from_json(context.vault.get_json(state["dataset_hash"] or ""))
+
+
+def contract_of(state: State, context: Context) -> Contract:
+    """The contract in force."""
+    return Contract.model_validate(context.vault.get_json(state["contract_hash"] or ""))
+
+
+def profile_of(state: State, context: Context) -> Profile:
+    """The profile of this project's table."""
+    return Profile.model_validate(context.vault.get_json(state["profile_hash"] or ""))
+
+
+async def _profile(state: State, scribe: Scribe, context: Context) -> dict[str, Any]:
+    await scribe.status("IN_PROGRESS")
+    found = await asyncio.to_thread(profile, dataset_of(state, context))
+    digest = context.vault.put_json(found.model_dump(mode="json"))
+    await scribe.say(
+        ProfileSummary(digest, found.rows, len(found.columns), found.quality, tuple(str(w) for w in found.warnings))
+    )
+    await scribe.status("COMPLETED", f"quality {found.quality:.0f} of 100")
+    return {"profile_hash": digest}
+
+
+async def _draft(state: State, scribe: Scribe, context: Context) -> dict[str, Any]:
+    await scribe.status("IN_PROGRESS")
+    found = profile_of(state, context)
+    contract = await asyncio.to_thread(_plan, state, found, context)
+    digest = context.vault.put_json(contract.model_dump(mode="json"))
+    await _show(contract, digest, found, scribe, context)
+    return {**new_attempt(state), "contract_hash": digest, "attempt": state.get("attempt", 0) + 1}
+
+
+def _plan(state: State, found: Profile, context: Context) -> Contract:
+    """A fresh contract, or for a follow-up the earlier one with what was said changed."""
+    request, base = Request.model_validate(state["request"]), state.get("base")
+    if base:
+        earlier = Contract.model_validate(context.vault.get_json(base["contract_hash"]))
+        return revise(earlier, request, found, previous=Request.model_validate(base["goal"]))
+    budget = state.get("budget_seconds") or context.budget_seconds
+    return propose(request, found, budget_seconds=budget, seed=state.get("seed", context.seed))
+
+
+async def _show(contract: Contract, digest: str, found: Profile, scribe: Scribe, context: Context) -> None:
+    chart = await asyncio.to_thread(target_distribution, found.column(contract.target), contract)
+    await scribe.say(
+        TargetDistributionReady(contract.target, context.vault.put_json(chart.spec)),
+        PreprocessPlan(contract.model_dump(mode="json"), digest),
+        ModelCandidates(contract.candidates, contract.metric),
+    )
+
+
+async def _submit(state: State, scribe: Scribe) -> dict[str, Any]:
+    if state.get("policy", {}).get("contract", True):
+        return {"pending": Pending(gate="contract", title="Is this the right plan?")}
+    await scribe.say(Decided("", "contract", "approve", "policy"))
+    return {"contract_approved": True}
+
+
+async def _seal(state: State, scribe: Scribe, context: Context) -> dict[str, Any]:
+    contract = contract_of(state, context)
+    into = context.folder / "seals" / (state["contract_hash"] or "")[:16]
+    sealed = await asyncio.to_thread(seal, dataset_of(state, context), contract, into)
+    await scribe.status(
+        "COMPLETED", f"{sealed.rows_holdout:,} rows sealed, {sealed.rows_train:,} to train on ({sealed.rule} split)"
+    )
+    await scribe.status("COMPLETED", ", ".join(contract.candidates).replace("_", " "), stage="MODEL_SELECT")
+    return {"seal_hash": context.vault.put_json(sealed.to_json())}

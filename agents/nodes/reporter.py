@@ -1,0 +1,133 @@
+"""Node: everything that is said to the user at the end of a turn, and the files that they can take along."""
+
+import asyncio
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+
+from agents.context import Context
+from agents.events import Answered, ArtifactAdded, ChartReady, Failed, NotebookReady
+from agents.nodes.data_scientist import contract_of, dataset_of, profile_of
+from agents.nodes.runner import attempt_folder, predictions_of, sealed_of, work_folder
+from agents.reporter import describe, why
+from agents.scribe import Scribe
+from agents.state import State
+from prompts.render import render
+from tools.audit import Probe
+from tools.charts import Chart
+from tools.curves import curves
+from tools.export import export
+from tools.importance import Importance
+from tools.lint import Review
+from tools.report import answer_text, report_json
+from tools.result_charts import result_charts
+from tools.score import Score
+
+
+async def reporter(state: State, config: RunnableConfig, runtime: Runtime[Context]) -> dict[str, Any]:
+    """A failure, an answer in words, or the result with its files; then the turn is over."""
+    context = runtime.context
+    failure = state.get("failure")
+    if failure:
+        scribe = Scribe(context, config, "reporter", failure["stage"])
+        await scribe.say(Failed(**failure))
+        await scribe.status("FAILED", failure["sentence"])
+        return {"outcome": "failed"}
+    scribe = Scribe(context, config, "reporter", "EXPORT")
+    if (state["request"] or {}).get("kind") not in ("model", "revise"):
+        await scribe.say(_answer(state, context))
+        reopen = state.get("reopen")
+        if not reopen:
+            return {"outcome": "done"}
+        return {"pending": reopen, "reopen": None, "request": state.get("goal") or state["request"]}
+    return await _result(state, scribe, context)
+
+
+def _answer(state: State, context: Context) -> Answered:
+    request = state["request"] or {}
+    match request["kind"]:
+        case "why" if state.get("report_hash"):
+            report = context.vault.get_json(state["report_hash"] or "")
+            return Answered(why(report), "why", {"report_hash": state["report_hash"]})
+        case "why":
+            columns = profile_of(state, context).columns
+            return Answered(render("nothing_yet", example=f"predict {columns[-1].name}"), "why")
+        case "profile":
+            return Answered(describe(profile_of(state, context), dataset_of(state, context).name), "profile")
+        case kind:
+            return Answered(request["reply"], "unsupported" if kind == "unsupported" else "help")
+
+
+async def _result(state: State, scribe: Scribe, context: Context) -> dict[str, Any]:
+    await scribe.status("IN_PROGRESS")
+    report, pictures = await asyncio.to_thread(_report_and_charts, state, context)
+    await scribe.say(*(_chart_event(state, chart, context) for chart in pictures))
+    files = await asyncio.to_thread(
+        export,
+        report=report,
+        contract=contract_of(state, context),
+        script=context.vault.get_text(state["code_hash"] or ""),
+        sealed=sealed_of(state, context),
+        model=work_folder(state, context, "train") / "outputs" / "model.joblib",
+        charts=pictures,
+        into=attempt_folder(state, context) / "artifacts",
+        renderer=context.renderer,
+    )
+    await scribe.say(*(ArtifactAdded(state["attempt"], f.name, f.kind, f.bytes, f.sha256) for f in files))
+    await scribe.say(NotebookReady(state["attempt"], "notebook.ipynb"))
+    digest = context.vault.put_json(report)
+    await scribe.say(Answered(answer_text(report), "result", {"report_hash": digest}))
+    await scribe.status("COMPLETED", f"{len(files)} files")
+    return {"report_hash": digest, "outcome": "done"}
+
+
+def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], tuple[Chart, ...]]:
+    contract, sealed = contract_of(state, context), sealed_of(state, context)
+    scored = context.vault.get_json(state["score_hash"] or "")
+    audited = context.vault.get_json(state["audit_hash"] or "")
+    run = context.vault.get_json(state["run_hash"] or "")
+    score = Score.model_validate(scored["score"])
+    verified = state["code_author"] == "recipe"
+    review = Review.model_validate(context.vault.get_json(state["review_hash"] or ""))
+    importance = [Importance.model_validate(item) for item in audited["importance"]]
+    report = report_json(
+        contract=contract,
+        score=score,
+        probes=[Probe.model_validate(item) for item in audited["probes"]],
+        looks=scored["looks"],
+        rows_train=sealed.rows_train,
+        leaderboard=run["leaderboard"],
+        verified=verified,
+        importance=importance,
+        seconds=state.get("spent", 0.0),
+        hashes={
+            "data": dataset_of(state, context).id,
+            "code": state["code_hash"] or "",
+            "contract": state["contract_hash"] or "",
+            "sealed": sealed.hash,
+        },
+        split_rule=sealed.rule,
+        notes=tuple(note for note in (*sealed.notes, run["note"], audited["note"], *_waved_through(review)) if note),
+        findings=review.findings,
+        author=state["code_author"],
+        attempt=state["attempt"],
+        isolation=run["isolation"],
+    )
+    shapes = curves(sealed.holdout_labels, predictions_of(state, context), contract)
+    leaderboard = run["leaderboard"] if verified else []
+    pictures = result_charts(contract, profile_of(state, context), score, shapes, leaderboard, importance)
+    return report, pictures
+
+
+def _waved_through(review: Review) -> tuple[str, ...]:
+    """What blocked and was approved all the same stands in every report."""
+    return tuple(
+        f"The script ran although the critic objected (line {finding.line}, {finding.rule}): {finding.sentence}"
+        for finding in review.findings
+        if finding.blocks
+    )
+
+
+def _chart_event(state: State, chart: Chart, context: Context) -> ChartReady:
+    return ChartReady(state["attempt"], chart.name, chart.title, context.vault.put_json(chart.spec), chart.alt)

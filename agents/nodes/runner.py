@@ -1,0 +1,323 @@
+"""Node: run the approved script, score what it made on the sealed rows, probe it. Every run is a sandbox run.
+
+Each piece of work has a folder named by attempt and code hash, and is complete when its `done.json` is there: a node
+that runs again after a crash finds what was finished and repeats only what was not.
+"""
+
+import asyncio
+import json
+import shutil
+import uuid
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+
+from agents.code_generator import training_seconds
+from agents.context import Context
+from agents.events import Audited, Leaderboard, RunEnded, RunStarted, Scored
+from agents.live import LiveRun, run_and_tell
+from agents.nodes.critic import MAX_TRIES, code_gate
+from agents.nodes.data_scientist import contract_of
+from agents.scribe import Scribe
+from agents.state import Failure, Scoring, State
+from sandbox.base import Job, Limits, Outcome
+from tools.audit import Probe, assemble
+from tools.importance import Importance, importance_and_note
+from tools.lint import Review
+from tools.predictions import PredictionsRefused
+from tools.recipes import audit_for, baseline_for, importance_for, predictor_for
+from tools.score import Score, score
+from tools.seal import Sealed
+
+Purpose = Literal["train", "score", "audit"]
+MAX_EARLIER = 5
+"""Earlier attempts that a new one is compared with."""
+PROBE_SHARE = 0.06
+"""Part of the budget that each of importance and audit may take."""
+
+
+async def runner(state: State, config: RunnableConfig, runtime: Runtime[Context]) -> dict[str, Any]:
+    """One step: train, score or audit, whichever is missing."""
+    context = runtime.context
+    work = _Work(state, context, Scribe(context, config, "runner", "TRAIN"))
+    if not state.get("run_hash"):
+        return await work.train()
+    if not state.get("score_hash"):
+        return await work.score()
+    return await work.audit()
+
+
+def sealed_of(state: State, context: Context) -> Sealed:
+    """Where the sealed parts of this attempt are."""
+    return Sealed.from_json(context.vault.get_json(state["seal_hash"] or ""))
+
+
+def attempt_folder(state: State, context: Context) -> Path:
+    """Everything that this attempt made."""
+    return context.folder / "attempts" / str(state["attempt"])
+
+
+def work_folder(state: State, context: Context, purpose: Purpose) -> Path:
+    """What one piece of work of this very script made."""
+    return attempt_folder(state, context) / f"{purpose}-{(state['code_hash'] or '')[:16]}"
+
+
+def predictions_of(state: State, context: Context) -> Path:
+    """What the model of this attempt said about the sealed rows (untrusted until the scorer has read it)."""
+    return work_folder(state, context, "score") / "model" / "predictions.parquet"
+
+
+class _Work:
+    """The three pieces of work of one attempt."""
+
+    def __init__(self, state: State, context: Context, scribe: Scribe) -> None:
+        self._state = state
+        self._context = context
+        self._scribe = scribe
+        self._contract = contract_of(state, context)
+        self._sealed = sealed_of(state, context)
+
+    async def train(self) -> dict[str, Any]:
+        folder = self._folder("train")
+        found = _finished(folder)
+        if found is None:
+            found = await self._train_now(folder)
+        await self._ended(found)
+        if found["kind"] == "ok" and not (folder / "outputs" / "model.joblib").is_file():
+            found = {**found, "kind": "error", "message": "The script ended well but left no outputs/model.joblib."}
+        if found["kind"] != "ok":
+            return self._after_failure(found)
+        await self._scribe.status("IN_PROGRESS", "scoring the sealed rows")
+        return {"run_hash": self._context.vault.put_json(found)}
+
+    async def _train_now(self, folder: Path) -> dict[str, Any]:
+        context, contract = self._context, self._contract
+        seconds = training_seconds(contract.budget_seconds) + context.limits.seconds
+        job = self._job(
+            "train",
+            context.vault.get_text(self._state["code_hash"] or ""),
+            {"train.parquet": self._sealed.train, **self._groups(), "contract.json": self._contract_file(folder)},
+            folder / "outputs",
+            replace(context.limits, seconds=seconds),
+        )
+        await self._scribe.status("IN_PROGRESS", "training")
+        limits = {name: float(value) for name, value in asdict(job.limits).items()}
+        await self._scribe.say_live(
+            job.id, [RunStarted(self._state["attempt"], job.id, "train", context.sandbox.isolation, limits)]
+        )
+        live = LiveRun(job.id, contract.metric, verified=self._state["code_author"] == "recipe")
+        aside = asyncio.create_task(self._aside())
+        try:
+            outcome = await run_and_tell(context.sandbox, job, self._scribe, live.tell)
+            await aside
+        finally:
+            aside.cancel()
+        return _finish(folder, outcome, job.id, live)
+
+    async def _aside(self) -> None:
+        """What needs no model is done while the model is trained: the baselines and the probe of the training rows."""
+        await self._baselines(self._folder("score"))
+        await self._probe(self._folder("audit"))
+
+    async def _ended(self, found: dict[str, Any]) -> None:
+        event = RunEnded(found["run"], found["kind"], found["message"], found["seconds"], found["peak_memory_mb"])
+        await self._scribe.say(event)
+        if not found["leaderboard"] and found["kind"] == "ok":
+            row = {"model": "your script", "cv_score": None, "seconds": round(found["seconds"], 2)}
+            await self._scribe.say(Leaderboard(found["run"], self._contract.metric, (row,), verified=False))
+
+    def _after_failure(self, found: dict[str, Any]) -> dict[str, Any]:
+        """A recipe is simplified and tried again; the user's own script goes back to the user."""
+        tries = self._state.get("tries", 0) + 1
+        void = {"run_hash": None, "tries": tries, "trouble": found["message"], "code_approved": False}
+        own = self._state["code_author"] == "user"
+        if not own and tries < MAX_TRIES:
+            return {**void, "code_hash": None}
+        if own and self._state.get("policy", {}).get("code", True):
+            _forget(self._folder("train"))
+            review = Review.model_validate(self._context.vault.get_json(self._state["review_hash"] or ""))
+            return {**void, **code_gate(self._state, review, f"The script failed: {found['message']}")}
+        failure = Failure(
+            stage="TRAIN",
+            culprit="script",
+            sentence=found["message"],
+            advice="Edit the script." if own else "Give it more time, or leave out a column.",
+        )
+        return {**void, "failure": failure}
+
+    async def score(self) -> dict[str, Any]:
+        folder = self._folder("score")
+        if _finished(folder) is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            await asyncio.gather(self._predict(folder), self._baselines(folder))
+            _write_json(folder / "done.json", {"kind": "ok"})
+        result = await self._judge(folder)
+        look = f"{self._state['attempt']}/{self._state['code_hash']}"
+        looks = await self._context.journal.look(self._sealed.hash, look)
+        await self._scribe.say(Scored(self._state["attempt"], result.model_dump(mode="json"), looks))
+        await self._scribe.status("IN_PROGRESS", "probing the result")
+        digest = self._context.vault.put_json({"score": result.model_dump(mode="json"), "looks": looks})
+        return {"score_hash": digest, "scored": [*self._others(), self._scoring()]}
+
+    def _scoring(self) -> Scoring:
+        """This attempt, as a later one finds it."""
+        return Scoring(
+            attempt=self._state["attempt"],
+            sealed=self._sealed.hash,
+            metric=self._contract.metric,
+            predictions=str(self._predictions.relative_to(self._context.folder)),
+        )
+
+    def _others(self) -> list[Scoring]:
+        return [one for one in self._state.get("scored", []) if one["attempt"] != self._state["attempt"]]
+
+    def _earlier(self) -> dict[str, Path]:
+        """Predictions of the last attempts on these very rows by this very metric."""
+        mine = self._scoring()
+        same = [one for one in self._others() if all(one[key] == mine[key] for key in ("sealed", "metric"))]
+        paths = {f"attempt {one['attempt']}": self._context.folder / one["predictions"] for one in same[-MAX_EARLIER:]}
+        return {name: path for name, path in paths.items() if path.is_file()}
+
+    async def _predict(self, folder: Path) -> None:
+        inputs = {"model": self._model_folder(), "table.parquet": self._sealed.holdout_features}
+        outcome = await self._quietly("score", predictor_for(self._contract), inputs, folder / "model")
+        if not outcome.ok:
+            raise PredictionsRefused(f"The saved model cannot predict the sealed rows: {outcome.message}")
+
+    async def _baselines(self, folder: Path) -> None:
+        if (folder / "baseline" / "linear.parquet").is_file():
+            return
+        inputs = {"train.parquet": self._sealed.train, "holdout_features.parquet": self._sealed.holdout_features}
+        await self._quietly("score", baseline_for(self._contract), inputs, folder / "baseline")
+
+    async def _judge(self, folder: Path) -> Score:
+        named = {name: folder / "baseline" / f"{name}.parquet" for name in ("dummy", "linear")}
+        there = {name: path for name, path in named.items() if path.is_file()}
+        return await asyncio.to_thread(
+            score,
+            self._sealed.holdout_labels,
+            self._predictions,
+            self._contract,
+            baselines=there,
+            earlier=self._earlier(),
+        )
+
+    async def audit(self) -> dict[str, Any]:
+        folder = self._folder("audit")
+        if _finished(folder) is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            await asyncio.gather(self._permute(folder), self._probe(folder))
+            _write_json(folder / "done.json", {"kind": "ok"})
+        probes = await asyncio.to_thread(self._probes, folder)
+        columns, note = await asyncio.to_thread(self._importance, folder)
+        await self._scribe.say(Audited(self._state["attempt"], tuple(probe.model_dump() for probe in probes)))
+        await self._scribe.status("COMPLETED")
+        found = {
+            "probes": [probe.model_dump(mode="json") for probe in probes],
+            "importance": [column.model_dump(mode="json") for column in columns],
+            "note": note or "",
+        }
+        return {"audit_hash": self._context.vault.put_json(found)}
+
+    async def _permute(self, folder: Path) -> None:
+        inputs = {"model": self._model_folder(), "table.parquet": self._sealed.holdout_features}
+        script = importance_for(self._contract, seconds=self._probe_seconds())
+        await self._quietly("audit", script, inputs, folder / "importance", self._probe_limits())
+
+    async def _probe(self, folder: Path) -> None:
+        if (folder / "probe" / "probe.json").is_file():
+            return
+        script = audit_for(self._contract, seconds=self._probe_seconds())
+        inputs = {"train.parquet": self._sealed.train}
+        await self._quietly("audit", script, inputs, folder / "probe", self._probe_limits())
+
+    def _probes(self, folder: Path) -> tuple[Probe, ...]:
+        scored = self._context.vault.get_json(self._state["score_hash"] or "")["score"]
+        return assemble(
+            folder / "probe" / "probe.json",
+            self._contract,
+            self._sealed,
+            predictions=self._predictions,
+            score=Score.model_validate(scored),
+        )
+
+    def _importance(self, folder: Path) -> tuple[tuple[Importance, ...], str | None]:
+        """The columns, and a note when some or all could not be measured."""
+        permuted = folder / "importance" / "permuted.parquet"
+        if not permuted.is_file():
+            return (), "There was no time to measure what the model relies on."
+        try:
+            return importance_and_note(self._sealed.holdout_labels, self._predictions, permuted, self._contract)
+        except PredictionsRefused as error:
+            return (), f"What the model relies on could not be measured: {error}"
+
+    @property
+    def _predictions(self) -> Path:
+        return predictions_of(self._state, self._context)
+
+    def _probe_seconds(self) -> float:
+        left = self._contract.budget_seconds - self._state.get("spent", 0.0)
+        return max(1.0, min(PROBE_SHARE * self._contract.budget_seconds, left / 2))
+
+    def _probe_limits(self) -> Limits:
+        """The programs keep their own time; this stops a model that does not let them."""
+        return replace(self._context.limits, seconds=3 * self._probe_seconds() + 5)
+
+    async def _quietly(
+        self, purpose: Purpose, script: str, inputs: dict[str, Path], outputs: Path, limits: Limits | None = None
+    ) -> Outcome:
+        """A run of a program of ours; its words are of no interest, its outcome is."""
+        job = self._job(purpose, script, inputs, outputs, limits or self._context.limits)
+        return await run_and_tell(self._context.sandbox, job, self._scribe, lambda _: None)
+
+    def _job(self, purpose: Purpose, script: str, inputs: dict[str, Path], outputs: Path, limits: Limits) -> Job:
+        _forget(outputs)
+        outputs.mkdir(parents=True)
+        return Job(f"{purpose}-{self._state['attempt']}-{uuid.uuid4().hex}", script, inputs, outputs, limits)
+
+    def _folder(self, purpose: Purpose) -> Path:
+        return work_folder(self._state, self._context, purpose)
+
+    def _groups(self) -> dict[str, Path]:
+        return {"groups.parquet": self._sealed.groups} if self._sealed.groups else {}
+
+    def _contract_file(self, folder: Path) -> Path:
+        path = folder / "contract.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._contract.model_dump_json(indent=1), encoding="utf-8")
+        return path
+
+    def _model_folder(self) -> Path:
+        """The model as the script left it, with the script beside it for the classes that its pickle names."""
+        folder = self._folder("score") / "input"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._folder("train") / "outputs" / "model.joblib", folder / "model.joblib")
+        (folder / "train.py").write_text(self._context.vault.get_text(self._state["code_hash"] or ""), encoding="utf-8")
+        return folder
+
+
+def _finished(folder: Path) -> dict[str, Any] | None:
+    done = folder / "done.json"
+    return json.loads(done.read_text(encoding="utf-8")) if done.is_file() else None
+
+
+def _finish(folder: Path, outcome: Outcome, run: str, live: LiveRun) -> dict[str, Any]:
+    kept = ("kind", "message", "isolation", "exit_code", "seconds", "cpu_seconds", "peak_memory_mb")
+    said = {"leaderboard": [dict(row) for row in live.leaderboard], "note": live.note}
+    done = {name: getattr(outcome, name) for name in kept} | {"run": run} | said
+    _write_json(folder / "done.json", done)
+    return done
+
+
+def _write_json(path: Path, value: Any) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value), encoding="utf-8")
+    partial.replace(path)
+
+
+def _forget(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

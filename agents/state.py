@@ -1,0 +1,196 @@
+"""What the graph remembers: small JSON and hashes of files in the project's vault, never a table, never a blob."""
+
+from typing import Any, Literal, TypedDict
+
+from pydantic import BaseModel, ConfigDict
+
+from tools.lint import Finding as Finding
+from tools.lint import Review as Review
+
+Stage = Literal[
+    "DATA_SOURCE",
+    "PARSE_INTENT",
+    "PROFILE_DATA",
+    "PREPROCESS",
+    "MODEL_SELECT",
+    "TRAIN",
+    "REVIEW_EDIT",
+    "EXPORT",
+]
+STAGES: tuple[Stage, ...] = (
+    "DATA_SOURCE",
+    "PROFILE_DATA",
+    "PARSE_INTENT",
+    "PREPROCESS",
+    "MODEL_SELECT",
+    "TRAIN",
+    "REVIEW_EDIT",
+    "EXPORT",
+)
+"""As they happen: a sentence is understood with the table's values at hand, so the profile comes before it."""
+Status = Literal["PENDING", "IN_PROGRESS", "WAITING_CONFIRMATION", "COMPLETED", "SKIPPED", "FAILED"]
+Actor = Literal[
+    "user",
+    "supervisor",
+    "parser",
+    "data_scientist",
+    "code_generator",
+    "critic",
+    "human",
+    "runner",
+    "reporter",
+    "system",
+]
+Culprit = Literal["user", "script", "sandbox", "product"]
+RequestKind = Literal["model", "revise", "why", "profile", "help", "unsupported"]
+
+
+CodeAuthor = Literal["recipe", "model", "user"]
+TurnOutcome = Literal["done", "failed", "rejected"]
+Gate = Literal["contract", "code", "question", "blocked"]
+"""contract: gate 1; code: gate 2; question: one question with choices; blocked: three tries did not pass the critic."""
+
+
+class Pending(TypedDict):
+    """The gate at which the graph has to stop."""
+
+    gate: Gate
+    title: str
+
+
+class Scoring(TypedDict):
+    """One scored attempt: which rows, and where its predictions lie."""
+
+    attempt: int
+    sealed: str
+    metric: str
+    predictions: str
+
+
+class Failure(TypedDict):
+    """Why the turn cannot go on: one sentence what was seen, one what would work."""
+
+    stage: Stage
+    culprit: Culprit
+    sentence: str
+    advice: str
+
+
+class Request(BaseModel):
+    """What the user wants, as understood: only what was said is filled, the rest is left to the data scientist."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: RequestKind
+    """model: train something; revise: the earlier request with changes; why: explain the last result;
+    profile: describe the data; help: what can you do; unsupported: something we cannot do (see `reply`)."""
+    text: str
+    """The user's own words."""
+    target: str | None = None
+    task: Literal["binary", "multiclass", "regression", "classification"] | None = None
+    """classification: classes, however many there are."""
+    positive_class: str | None = None
+    include: tuple[str, ...] = ()
+    """Use only these columns; empty: all that make sense."""
+    exclude: tuple[str, ...] = ()
+    metric: str | None = None
+    """A name in tools/metrics.py."""
+    budget_seconds: float | None = None
+    split_rule: Literal["random", "stratified", "time", "group"] | None = None
+    split_column: str | None = None
+    candidates: tuple[str, ...] = ()
+    holdout_fraction: float | None = None
+    seed: int | None = None
+    alternatives: tuple[str, ...] = ()
+    """Other columns that the words for the target could have meant, best first ("no, the other column")."""
+    assumptions: tuple[str, ...] = ()
+    """Each a full sentence that the user can correct."""
+    reply: str = ""
+    """For kind help and unsupported: what to say."""
+
+
+class Question(BaseModel):
+    """The one question that has no honest default."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    choices: tuple[str, ...] = ()
+    field: str
+    """The field of `Request` that the answer fills, e.g. "target"."""
+    so_far: Request
+    """What was understood already; the answer completes it."""
+
+
+class Decision(BaseModel):
+    """What a person says at a gate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: Literal["approve", "approve_rest", "edit", "reject", "answer"]
+    contract: dict[str, Any] | None = None
+    """With edit at the contract gate: the changed fields (merged into the contract, validated)."""
+    code: str | None = None
+    """With edit at the code gate: the whole new script; it is checked and shown again."""
+    answer: str | None = None
+    reason: str = ""
+
+
+class State(TypedDict, total=False):
+    """Checkpointed after every node. `*_hash` names a JSON or text file in the project's vault."""
+
+    turn: int
+    message: str
+    files: list[str]
+    """Uploads of this turn, already copied into the project's folder; emptied when read."""
+    script_hash: str | None
+    """The user's own training script, to be used instead of a generated one."""
+    budget_seconds: float
+    seed: int
+    policy: dict[str, bool]
+    """Gate -> True when it asks."""
+
+    spent: float
+    """Seconds that the nodes of this turn have worked; waiting for a person does not count."""
+
+    dataset_hash: str | None
+    profile_hash: str | None
+    request: dict[str, Any] | None
+    """`Request` of this turn; None until the sentence is understood."""
+    goal: dict[str, Any] | None
+    """The last `Request` that asked for a model: what a follow-up changes."""
+    base: dict[str, Any] | None
+    """What a follow-up changes: {contract_hash, goal} of the plan before; None for a fresh request."""
+    question: dict[str, Any] | None
+    contract_hash: str | None
+    contract_approved: bool
+    seal_hash: str | None
+    attempt: int
+    tries: int
+    """How often the critic has sent this attempt's code back."""
+    trouble: str
+    """Why the last script was sent back or failed, in one sentence."""
+    code_hash: str | None
+    code_author: CodeAuthor
+    code_note: str
+    """Why the script is as it is."""
+    code_shown: str | None
+    code_shown_before: str | None
+    """Hashes of the last two versions that were shown at the gate, for the difference between them."""
+    review_hash: str | None
+    code_approved: bool
+    run_hash: str | None
+    """Outcome of the training run."""
+    score_hash: str | None
+    scored: list[Scoring]
+    """Every attempt that was scored, for comparison on the same rows."""
+    audit_hash: str | None
+    review_text: str | None
+    report_hash: str | None
+    pending: Pending | None
+    """What the human node has to ask; None: nothing."""
+    reopen: Pending | None
+    """The gate at which the user said something else: it is asked again when that is answered."""
+    failure: Failure | None
+    outcome: TurnOutcome | None
+    """Set when the turn is over."""

@@ -1,0 +1,1 @@
+"""The doors: conductor, event store, chat and command line. Doors render events; they decide nothing."""

@@ -1,0 +1,35 @@
+"""What has to be forgotten to do a stage of a project again."""
+
+from typing import Any
+
+from agents.nodes.parser import new_attempt
+from agents.state import Stage, State
+
+
+def rewound(state: State, stage: Stage) -> tuple[dict[str, Any] | None, str]:
+    """The state from which `stage` runs again, or None and the reason in one sentence."""
+    if not state.get("dataset_hash"):
+        return None, "There is no table yet, so there is nothing to go back to."
+    fresh: dict[str, Any] = {"pending": None, "reopen": None, "failure": None, "outcome": None, "files": []}
+    if stage == "DATA_SOURCE":
+        return None, "The table cannot be read again here; upload the new one, and everything after it is done anew."
+    if stage in ("PARSE_INTENT", "PROFILE_DATA"):
+        again = {"profile_hash": None} if stage == "PROFILE_DATA" else {}
+        return {**fresh, **again, **new_attempt(state), "request": None, "contract_hash": None}, ""
+    if not state.get("goal") or not state.get("contract_hash"):
+        return None, "Nothing has been planned yet, so there is nothing to go back to."
+    if stage in ("REVIEW_EDIT", "EXPORT") and not state.get("audit_hash"):
+        return None, "Nothing has been trained and scored yet, so there is nothing to review or write up."
+    fresh["request"] = state["goal"]
+    return {**fresh, **_from_the_plan_on(state, stage)}, ""
+
+
+def _from_the_plan_on(state: State, stage: Stage) -> dict[str, Any]:
+    if stage in ("PREPROCESS", "MODEL_SELECT"):
+        return {**new_attempt(state), "contract_hash": None, "policy": {**state.get("policy", {}), "contract": True}}
+    if stage == "TRAIN":
+        kept = {"contract_approved": state.get("contract_approved", False), "seal_hash": state.get("seal_hash")}
+        return {**new_attempt(state), **kept, "attempt": state.get("attempt", 0) + 1}
+    if stage == "REVIEW_EDIT":
+        return {"review_text": None, "report_hash": None}
+    return {"report_hash": None}

@@ -1,0 +1,41 @@
+// The thin REST door: what the cards say to the server, and what they fetch.
+
+/** Say something to a project. Returns {accepted, sentence}; never throws: a refused or lost request is an answer, too. */
+export async function tell(project, verb, body = {}) {
+  try {
+    const response = await fetch(`/api/projects/${project}/${verb}`, {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    const reply = await response.json();
+    if (response.ok) return reply;
+    return { accepted: false, sentence: reply.sentence ?? "The server refused this." };
+  } catch {
+    return { accepted: false, sentence: "The server did not answer. It is tried again as soon as it is back: please repeat." };
+  }
+}
+
+const fetched = new Map();
+
+/** A JSON file of the project, by its SHA-256 (it never changes, so it is fetched once). */
+export function fileJson(project, digest) {
+  const url = `/api/projects/${project}/files/${digest}`;
+  if (!fetched.has(url)) {
+    const promise = fetch(url, { credentials: "same-origin" }).then((response) => {
+      if (!response.ok) throw new Error(`${response.status}`);
+      return response.json();
+    });
+    promise.catch(() => fetched.delete(url));
+    fetched.set(url, promise);
+  }
+  return fetched.get(url);
+}
+
+/** A text file of the project, by its SHA-256. */
+export const fileText = (project, digest) =>
+  fetch(`/api/projects/${project}/files/${digest}`, { credentials: "same-origin" }).then((response) => (response.ok ? response.text() : Promise.reject(new Error(`${response.status}`))));
+
+export const artifactUrl = (project, file) =>
+  `/api/projects/${project}/artifacts/${file.attempt}/${file.name.split("/").map(encodeURIComponent).join("/")}`;

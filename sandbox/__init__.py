@@ -1,0 +1,1 @@
+"""The only place where code that we did not write runs."""

@@ -1,0 +1,129 @@
+"""The few Linux system calls that Python does not offer, by ctypes: namespaces, mounts, capabilities, process control.
+
+Every function raises OSError with the kernel's errno. Importing this module loads libc and does nothing else.
+"""
+
+import ctypes
+import os
+import struct
+from collections.abc import Collection
+
+from sandbox import syscalls
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+CLONE_NEW_ANY = 0x7E020000
+"""Every flag of clone(2) that makes a namespace."""
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x4000, 1 << 18
+MNT_DETACH = 2
+
+ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV, ATTR_NOEXEC, ATTR_IDMAP = 1, 2, 4, 8, 0x00100000
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
+PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
+_LAST_CAPABILITY = 63
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(number: int, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
+    """Make one system call; raise OSError when the kernel says no."""
+    words = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    result = int(_libc.syscall(ctypes.c_long(number), *words))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def _named(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
+    return call(syscalls.numbers(syscalls.OURS)[name], *arguments)
+
+
+def prctl(option: int, *arguments: int | ctypes.Array[ctypes.c_char]) -> int:
+    """prctl(2), padded with zeros as the kernel asks."""
+    padded = (*arguments, 0, 0, 0, 0)[:4]
+    return call(syscalls.numbers(syscalls.ALLOWED)["prctl"], option, *padded)
+
+
+def unshare(flags: int) -> None:
+    """Leave the given namespaces for new ones."""
+    _named("unshare", flags)
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    """mount(2)."""
+    _named("mount", source.encode(), os.fsencode(target), kind.encode(), flags, options.encode())
+
+
+def make_mounts_private() -> None:
+    """From here on, no mount of ours is seen outside and none from outside is seen here."""
+    _named("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+
+
+def enter_root(path: str) -> None:
+    """Make the mount at `path` the root and let go of the old one."""
+    os.chdir(path)
+    _named("pivot_root", b".", b".")
+    _named("umount2", b".", MNT_DETACH)
+    os.chdir("/")
+
+
+def clone_mount(path: str) -> int:
+    """A detached copy of the tree at `path`, as a file descriptor: nobody sees it until `attach`."""
+    return call(
+        _OPEN_TREE, _AT_FDCWD, os.fsencode(path), _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC | _AT_EMPTY_PATH
+    )
+
+
+def set_mount(fd: int, attributes: int, *, recursive: bool = True, owner_map: int = 0) -> None:
+    """Add attributes (ATTR_*) to a detached or attached mount; `owner_map` is a user namespace's descriptor."""
+    wish = ctypes.create_string_buffer(struct.pack("=QQQQ", attributes, 0, 0, owner_map), 32)
+    _flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    call(_MOUNT_SETATTR, fd, b"", _flags, wish, 32)
+
+
+def attach(fd: int, target: str) -> None:
+    """Put a detached mount at `target`."""
+    call(_MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def die_with_parent(sig: int) -> None:
+    """Ask for `sig` when the thread that made this process ends."""
+    prctl(PR_SET_PDEATHSIG, sig)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, now and for all programs started later."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except OSError:  # EINVAL: the kernel knows no more capabilities
+            break
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    header = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)
+    _named("capset", header, ctypes.create_string_buffer(24))
+
+
+def close_all_but(keep: Collection[int]) -> None:
+    """Close every descriptor of this process except `keep`."""
+    edges = [-1, *sorted(keep), 2**31 - 1]
+    for before, after in zip(edges, edges[1:], strict=False):
+        if after - before > 1:
+            call(436, before + 1, after - 1, 0)
+
+
+def in_words(problem: BaseException) -> str:
+    """What an exception says, without the host's paths that an OSError carries."""
+    said = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    return f"{type(problem).__name__}: {said}"

@@ -1,0 +1,162 @@
+"""What a hostile script leaves in outputs/ cannot lead the trusted side astray."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from sandbox.artifacts import MAX_FILES, TooMuch, collect
+from sandbox.base import Artifact, SandboxBroken
+from sandbox.local import LocalSandbox
+from tests.sandbox.scenes import play
+
+
+def gather(source: Path, destination: Path, max_bytes: int = 10_000) -> tuple[Artifact, ...]:
+    fd = os.open(source, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return collect(fd, destination, max_bytes)
+    finally:
+        os.close(fd)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+def test_only_regular_files_come_out(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (source / "chart.png").symlink_to(tmp_path / "secret")
+    (source / "folder").symlink_to("/etc")
+    os.mkfifo(source / "fifo")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(source / "socket"))
+    (source / "real.txt").write_text("real")
+    assert [a.name for a in gather(source, tmp_path / "out")] == ["real.txt"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["real.txt"]
+    listener.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\nb", "a_b"),
+        ("-rf", "rf"),
+        ("~root", "root"),
+        ("...", "_"),
+        ("c:\\x", "c__x"),
+        (" ", "_"),
+        ("\u202egnp.exe", "_gnp.exe"),
+        ("é.csv", "é.csv"),
+        ("x" * 250 + ".csv", "x" * 116 + ".csv"),
+        (os.fsdecode(b"\xff"), "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_names_are_made_safe(source: Path, tmp_path: Path, name: str, shown: str) -> None:
+    (source / name).write_text("x")
+    (artifact,) = gather(source, tmp_path / "out")
+    assert artifact.name == shown
+    assert artifact.path == tmp_path / "out" / shown
+
+
+def test_names_that_become_the_same_do_not_overwrite_each_other(source: Path, tmp_path: Path) -> None:
+    for name in ("a?", "a*", "A_"):
+        (source / name).write_text(name)
+    assert len({artifact.path.read_text() for artifact in gather(source, tmp_path / "out")}) == 3
+
+
+def test_a_file_and_a_folder_whose_names_become_the_same_both_come_out(source: Path, tmp_path: Path) -> None:
+    (source / "a:").write_text("file")
+    for folder in ("a_", "a?", "A*"):
+        (source / folder).mkdir()
+        (source / folder / "inner:").write_text(folder)
+    names = {artifact.name: artifact.path.read_text() for artifact in gather(source, tmp_path / "out")}
+    assert names == {"a_/inner_": "a_", "A__2/inner_": "A*", "a__3": "file", "a__4/inner_": "a?"}
+
+
+def test_a_name_that_needs_no_change_is_kept_whatever_else_is_there(source: Path, tmp_path: Path) -> None:
+    for name in ("-model.joblib", "model.joblib", "~model.joblib"):
+        (source / name).write_text(name)
+    gather(source, tmp_path / "out")
+    assert (tmp_path / "out/model.joblib").read_text() == "model.joblib"
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_holes_do_not_fill_the_disk(source: Path, tmp_path: Path) -> None:
+    with (source / "sparse").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(TooMuch, match="larger than"):
+        gather(source, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["source"]
+
+
+def test_too_many_files_are_refused_as_a_whole(source: Path, tmp_path: Path) -> None:
+    for number in range(MAX_FILES + 1):
+        (source / str(number)).touch()
+    with pytest.raises(TooMuch, match="more than"):
+        gather(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_without_end_are_cut(source: Path, tmp_path: Path) -> None:
+    deep = source
+    for _ in range(30):
+        deep = deep / "d"
+        deep.mkdir()
+        (deep / "f").touch()
+    assert 0 < len(gather(source, tmp_path / "out")) < 10
+
+
+def test_files_join_a_folder_that_is_there_already(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "out/sub").mkdir(parents=True)
+    (tmp_path / "out/old").write_text("old")
+    (source / "sub").mkdir()
+    (source / "sub/new").write_text("new")
+    gather(source, tmp_path / "out")
+    assert (tmp_path / "out/old").read_text() == "old"
+    assert (tmp_path / "out/sub/new").read_text() == "new"
+
+
+def test_a_destination_that_cannot_be_written_is_one_sentence(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    (source / "a").touch()
+    with pytest.raises(SandboxBroken, match="could not be saved: File exists") as told:
+        gather(source, tmp_path / "file/out")
+    assert str(tmp_path) not in str(told.value)
+    assert "space" not in str(told.value)
+
+
+def test_the_leftovers_of_a_killed_copy_are_swept(source: Path, tmp_path: Path) -> None:
+    stale = tmp_path / ".out.partial-4194304.7"
+    stale.mkdir()
+    gather(source, tmp_path / "out")
+    assert not stale.exists()
+
+
+async def test_a_script_that_plants_links_gets_nothing_out(sandbox: LocalSandbox, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    script = f"""
+import os
+os.symlink({str(tmp_path / "secret")!r}, "outputs/a")
+os.symlink("/etc", "outputs/b")
+os.mkfifo("outputs/c")
+open("outputs/d", "w").write("mine")
+os.chmod("outputs/d", 0)
+os.mkdir("outputs/e"); open("outputs/e/f", "w"); os.chmod("outputs/e", 0)
+open("outputs/g", "w").write("honest")
+"""
+    played = await play(sandbox, script, outputs=tmp_path / "out")
+    assert played.outcome.ok
+    assert {a.name for a in played.outcome.files} <= {"d", "e/f", "g"}
+    assert not any(p.is_symlink() for p in (tmp_path / "out").rglob("*"))
+    assert "secret" not in [p.read_text() for p in (tmp_path / "out").rglob("*") if p.is_file()]
+
+
+async def test_too_many_files_of_a_script_are_its_own_fault(sandbox: LocalSandbox, tmp_path: Path) -> None:
+    script = "for i in range(1500): open(f'outputs/{i}', 'w')"
+    played = await play(sandbox, script, outputs=tmp_path / "out")
+    assert played.outcome.kind == "disk_quota"
+    assert "1000 files" in played.outcome.message

@@ -1,0 +1,63 @@
+"""The kind of an end follows from the facts, and its sentence names the limit."""
+
+import signal
+from typing import get_args
+
+import pytest
+
+from sandbox.base import Limits, OutcomeKind
+from sandbox.cgroups import Usage
+from sandbox.ending import Facts, kind_of, sentence
+
+LIMITS = Limits(memory_mb=100, processes=8, seconds=5)
+
+
+def facts(
+    *,
+    stopped: str | None = None,
+    why: str | None = "exit",
+    code: int | None = 1,
+    sig: int | None = None,
+    tasks: int = 1,
+    usage: Usage | None = None,
+    said: str = "",
+) -> Facts:
+    return Facts(stopped, why, code, sig, tasks, usage or Usage(), said)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("known", "kind"),
+    [
+        (facts(code=0), "ok"),
+        (facts(code=0, said="MemoryError, but we went on"), "ok"),
+        (facts(said="ValueError: no"), "error"),
+        (facts(said="MemoryError: Unable to allocate 8 GiB"), "memory"),
+        (facts(said="MemoryError was the first thing\nValueError: but not the last"), "error"),
+        (facts(said="OSError: [Errno 28] No space left on device"), "disk_quota"),
+        (facts(said="OSError: [Errno 27] File too large"), "file_size"),
+        (facts(said="RuntimeError: can't start new thread"), "pids"),
+        (facts(said="ValueError: no", tasks=8), "error"),
+        (facts(why="timeout", tasks=8), "pids"),
+        (facts(why="timeout", code=None), "timeout"),
+        (facts(why="cpu", code=None), "cpu"),
+        (facts(why="memory", code=None), "memory"),
+        (facts(why=None, code=None, usage=Usage(oom_kills=1)), "memory"),
+        (facts(code=None, sig=signal.SIGKILL, usage=Usage(oom_kills=1)), "memory"),
+        (facts(code=None, sig=signal.SIGSEGV), "signal"),
+        (facts(code=None, sig=signal.SIGXCPU), "cpu"),
+        (facts(code=None, sig=signal.SIGBUS), "disk_quota"),
+        (facts(stopped="output_limit", why=None, code=None), "output_limit"),
+        (facts(stopped="killed_by_user", why=None, code=None), "killed_by_user"),
+        (facts(stopped="timeout", why=None, code=None), "timeout"),
+        (facts(why=None, code=None), None),
+    ],
+)
+def test_facts_have_one_kind(known: Facts, kind: str | None) -> None:
+    assert kind_of(known, LIMITS) == kind
+
+
+@pytest.mark.parametrize("kind", get_args(OutcomeKind))
+def test_every_kind_has_a_sentence(kind: OutcomeKind) -> None:
+    said = sentence(kind, facts(sig=signal.SIGSEGV), LIMITS, 1.0)
+    assert said.startswith(("The script", "The sandbox"))
+    assert "None" not in said

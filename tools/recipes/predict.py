@@ -1,0 +1,126 @@
+"""Predict with a saved model: inputs/model/ and inputs/table.parquet -> outputs/predictions.parquet.
+
+The table may have missing, extra or oddly typed columns, and values that training never saw. Row numbers count from 0.
+"""
+
+import ast
+import json
+import sys
+import types
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+
+CLASSES = ["0", "1"]  # in the order of the columns p_0, p_1, ...; empty for numbers
+FEATURES = ["x"]
+NUMBERS = ["x"]
+DATES = []
+
+SCRIPT = Path("inputs/model/train.py")
+
+
+def is_guarded(node):
+    """`if __name__ == "__main__":`"""
+    return isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+
+
+def definitions(source):
+    """What a pickle may need from the script that made it: imports, functions, classes and constants, but no work."""
+    tree = ast.parse(source)
+    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Try, ast.Assign, ast.AnnAssign)
+    if not any(map(is_guarded, tree.body)):  # such a script trains when it is run, so only its literals are taken along
+        tree.body = [node for node in tree.body if isinstance(node, kept[:4]) or is_constant(node)]
+    else:
+        tree.body = [node for node in tree.body if isinstance(node, kept)]
+    return compile(tree, "train.py", "exec")
+
+
+def is_constant(node):
+    """An assignment of a literal."""
+    try:
+        ast.literal_eval(node.value)
+    except (AttributeError, ValueError):
+        return False
+    return isinstance(node, ast.Assign)
+
+
+@contextmanager
+def explained(*kinds):
+    """A name that only training made is told in a sentence, as the last line of stderr."""
+    try:
+        yield
+    except kinds as error:
+        advice = "put the training under `if __name__ == '__main__':` so that the model's own functions can be loaded"
+        if any(map(is_guarded, ast.parse(SCRIPT.read_text(encoding="utf-8")).body if SCRIPT.exists() else [])):
+            advice = "define what the model's own functions need above `if __name__ == '__main__':`, not under it"
+        sys.exit(f"The model cannot be used ({str(error)[:100]}): {advice}.")
+
+
+def load_model():
+    """The model; what its pickle looks up in __main__ is found in the training script beside it, never in this one."""
+    here, training = sys.modules["__main__"], types.ModuleType("__main__")
+    with explained(NameError, AttributeError):
+        try:
+            if SCRIPT.exists():
+                sys.modules["__main__"] = training
+                exec(definitions(SCRIPT.read_text(encoding="utf-8")), vars(training))
+            return joblib.load("inputs/model/model.joblib")
+        finally:
+            sys.modules["__main__"] = here
+
+
+def prepared(table):
+    """The columns that training had, in its order and types; what is not there or not of its kind is missing."""
+    table = table.reindex(columns=FEATURES)
+    for name in NUMBERS:
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    for name in DATES:
+        table[name] = pd.to_datetime(table[name], errors="coerce", utc=True).dt.tz_localize(None)
+    return table
+
+
+def listed(labels):
+    """The first few, each cut to a size that leaves room for the rest of a sentence."""
+    return ", ".join(f"“{label[:16]}”" for label in labels[:4]) + (" …" if len(labels) > 4 else "")
+
+
+def classes_of(model):
+    """The labels of the model's probabilities, in its order; it may not know all of CLASSES, but no other."""
+    if getattr(model, "classes_", None) is None:
+        sys.exit("The model has predict_proba but no classes_, so nobody can tell whose probabilities these are.")
+    own = [str(label) for label in model.classes_]
+    if set(own) - set(CLASSES):
+        sys.exit(
+            f"The model's classes are {listed(own)}, those of the table are {listed(CLASSES)}: train on the labels as "
+            "they are in inputs/train.parquet."
+        )
+    return own
+
+
+def predict(model, table):
+    """row, prediction and, for classes, p_0 ... in the order of CLASSES."""
+    out = {"row": np.arange(len(table), dtype=np.int64)}
+    with explained(NameError):
+        if not CLASSES:
+            return pd.DataFrame(out | {"prediction": np.asarray(model.predict(table), dtype=float).ravel()})
+        soft = hasattr(model, "predict_proba")
+        own = classes_of(model) if soft or hasattr(model, "classes_") else []
+        out["prediction"] = np.asarray(model.predict(table)).astype(str)
+        if soft:
+            given = dict(zip(own, np.asarray(model.predict_proba(table), dtype=float).T, strict=True))
+            none = np.zeros(len(table))
+            out |= {f"p_{code}": given.get(label, none) for code, label in enumerate(CLASSES)}
+    return pd.DataFrame(out)
+
+
+if __name__ == "__main__":
+    rows = pd.read_parquet("inputs/table.parquet")
+    missing = [name for name in FEATURES if name not in rows.columns]
+    if missing:
+        print(f"Not in the table, so treated as missing: {', '.join(missing)}")
+    predictions = predict(load_model(), prepared(rows))
+    predictions.to_parquet("outputs/predictions.parquet", index=False)
+    print("@@" + json.dumps({"kind": "progress", "done": 1, "total": 1, "text": f"{len(predictions)} rows predicted"}))
