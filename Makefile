@@ -47,3 +47,4 @@ lock: ## Lock the dependencies of pyproject.toml anew, changing as little as pos
 	@scripts/setup dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url sandbox/image/requirements.in -c requirements.lock -o sandbox/image/requirements.lock

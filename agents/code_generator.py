@@ -1,9 +1,10 @@
 """Decides the training script: the expert fills a recipe from the contract and simplifies it when it was sent back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agents.state import CodeAuthor
+from sandbox.base import Limits
 from tools.contract import Contract
 from tools.recipes import recipe_for
 
@@ -21,6 +22,11 @@ class Script:
 def training_seconds(budget_seconds: float) -> float:
     """The part of a run's wall clock that the training script gets; scoring and audit need the rest."""
     return max(3.0, min(0.8 * budget_seconds, budget_seconds - 6.0))
+
+
+def training_limits(limits: Limits, budget_seconds: float, extra_seconds: float) -> Limits:
+    """What a training run may use: its time is the budget of the whole run and some more, then it is stopped."""
+    return replace(limits, seconds=budget_seconds + extra_seconds)
 
 
 def write(contract: Contract) -> Script:

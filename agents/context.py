@@ -10,6 +10,7 @@ from agents.state import Actor, Stage
 from sandbox.base import Limits, Sandbox
 from tools.chart_images import Renderer
 from tools.vault import Vault
+from tools.worker import Workers
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,14 @@ class Context:
     vault: Vault
     journal: Journal
     sandbox: Sandbox
+    workers: Workers
+    """The saved models that are loaded at the moment."""
     limits: Limits
-    """`seconds` is what a training script may take beyond its budget."""
+    """Of every run; a training run has another time (`agents.code_generator.training_limits`)."""
+    extra_seconds: float
+    """What a training script may take beyond its budget."""
     renderer: Renderer
     budget_seconds: float
     seed: int
+    blueprints: Path | None = None
+    """The user's own folder of blueprints."""

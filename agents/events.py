@@ -39,8 +39,8 @@ class WaitingConfirmation:
     gate: Gate
     title: str
     payload: Mapping[str, Any]
-    """contract: {contract, problems, profile_hash}; code: {code, code_hash, author, attempt, findings, effects, diff};
-    blocked: as code; question: {text, choices, field}."""
+    """contract: {contract, problems, profile_hash, runs_in}; code: {code, code_hash, author, attempt, findings,
+    effects, diff, runs_in}; blocked: as code; question: {text, choices, field}."""
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,29 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from agents.code_generator import training_limits
+from agents.context import Context
 from agents.data_scientist import ContractError, merge, problems
 from agents.state import Decision, Gate, State
 from sandbox.base import Limits
+from sandbox.probe import NAMES
 from tools.contract import Contract
 from tools.lint import Review
 from tools.profile import Profile
 from tools.vault import Vault
 
 MAX_CODE_CHARACTERS = 400_000
+LEFT_OPEN = (
+    "Without namespaces a script still reaches no network, no process and no file of yours, but it can see which files "
+    "exist and may write a little beyond its limit before it is stopped."
+)
+"""What the reduced level does not cover, for everyone who is shown it."""
+HOW_TO_GET_MORE = "`modelwright doctor` says how to get the next level."
 
 
-def gate_payload(state: State, vault: Vault, limits: Limits, isolation: str) -> dict[str, Any]:
+def gate_payload(state: State, context: Context) -> dict[str, Any]:
     """Everything that a card needs, by the pending gate."""
+    vault = context.vault
     pending = state.get("pending")
     if pending is None:
         return {}
@@ -31,13 +41,37 @@ def gate_payload(state: State, vault: Vault, limits: Limits, isolation: str) -> 
     if pending["gate"] == "contract":
         profile = Profile.model_validate(vault.get_json(state["profile_hash"] or ""))
         found = problems(Contract.model_validate(contract), profile)
-        return {"contract": contract, "problems": list(found), "profile_hash": state["profile_hash"]}
-    return _code_payload(state, vault, limits, isolation, contract)
+        limits = training_limits(context.limits, contract["budget_seconds"], context.extra_seconds)
+        return {
+            "contract": contract,
+            "problems": list(found),
+            "profile_hash": state["profile_hash"],
+            "runs_in": runs_in(limits, context.sandbox.isolation),
+        }
+    return _code_payload(state, context, contract)
 
 
-def _code_payload(
-    state: State, vault: Vault, limits: Limits, isolation: str, contract: Mapping[str, Any]
-) -> dict[str, Any]:
+def runs_in(limits: Limits, isolation: str) -> dict[str, str]:
+    """What protects the machine from a run and what the run may use, in one line; and what the level leaves open."""
+    memory = f"{limits.memory_mb / 1024:.3g} GB" if limits.memory_mb >= 1024 else f"{limits.memory_mb} MB"
+    parts = (
+        isolation,
+        f"{limits.cpus:g} CPU",
+        memory,
+        f"{limits.seconds:,.0f} s",
+        f"{limits.processes} processes",
+        f"{limits.written_mb} MB written",
+        f"{limits.output_mb} MB of output",
+    )
+    return {
+        "line": " · ".join(parts),
+        "warning": f"{LEFT_OPEN} {HOW_TO_GET_MORE}" if isolation == NAMES["reduced"] else "",
+    }
+
+
+def _code_payload(state: State, context: Context, contract: Mapping[str, Any]) -> dict[str, Any]:
+    vault = context.vault
+    limits = training_limits(context.limits, contract["budget_seconds"], context.extra_seconds)
     review = Review.model_validate(vault.get_json(state["review_hash"] or ""))
     features = sum(1 for column in contract["columns"] if column["use"])
     return {
@@ -51,14 +85,10 @@ def _code_payload(
         "can_approve": not review.security_blocked,
         "effects": {
             "reads": f"inputs/train.parquet: {features} features and {contract['target']}; no sealed rows",
-            "writes": f"outputs/ only, at most {limits.written_mb} MB",
+            "writes": "outputs/ only",
             "network": "none",
-            "memory_mb": limits.memory_mb,
-            "cpus": limits.cpus,
-            "processes": limits.processes,
-            "seconds": round(contract["budget_seconds"] + limits.seconds),
-            "isolation": isolation,
         },
+        "runs_in": runs_in(limits, context.sandbox.isolation),
     }
 
 

@@ -14,6 +14,7 @@ from agents.language.replies import small_talk, spoken, suggestion
 from agents.language.summary import summary
 from agents.language.target import STRONG, Target, conventional, ranked, target_of, value_target
 from agents.language.words import ATOM, keys, normalise
+from agents.planning.blueprints import wish
 from agents.state import Question, Request
 from prompts.render import render
 from tools.schema import Schema, schema_of
@@ -26,6 +27,32 @@ _FORECAST_VERB = re.compile(r"\bforecast", _I)
 
 def parse(text: str, schema: Schema, earlier: Request | None = None) -> Outcome:
     """Understand a message; `earlier` is the request that a follow-up changes."""
+    named, rest = wish(normalise(text))
+    if named is None or any("blueprint" in name.lower() for name in schema.names):
+        return _with_blueprint(_parse(text, schema, earlier), text, earlier.blueprint if earlier else None)
+    if keys(rest):
+        understood = _parse(rest, schema, earlier)
+    elif earlier is not None and earlier.target is not None:
+        understood = spoken("revise", text, "", earlier).model_copy(update={"assumptions": ()})
+    else:
+        empty = Request(kind="model", text=text)
+        understood = Question(
+            text="Which column should I predict?", choices=ranked(schema, ()), field="target", so_far=empty
+        )
+    return _with_blueprint(understood, text, named)
+
+
+def _with_blueprint(understood: Outcome, text: str, named: str | None) -> Outcome:
+    """What was said of blueprints, now or earlier, beside all else; the words stay the user's own."""
+    if isinstance(understood, Question):
+        so_far = understood.so_far.model_copy(update={"blueprint": named, "text": text})
+        return understood.model_copy(update={"so_far": so_far})
+    if understood.kind not in ("model", "revise"):
+        return understood
+    return understood.model_copy(update={"blueprint": named, "text": text})
+
+
+def _parse(text: str, schema: Schema, earlier: Request | None = None) -> Outcome:
     plain = normalise(text)
     index = index_of(schema)
     settled = earlier if earlier is not None and earlier.target is not None else None

@@ -101,6 +101,8 @@ class Request(BaseModel):
     candidates: tuple[str, ...] = ()
     holdout_fraction: float | None = None
     seed: int | None = None
+    blueprint: str | None = None
+    """The words for a blueprint to use, "none" for none; None: whatever the table looks like."""
     alternatives: tuple[str, ...] = ()
     """Other columns that the words for the target could have meant, best first ("no, the other column")."""
     assumptions: tuple[str, ...] = ()
@@ -147,6 +149,8 @@ class State(TypedDict, total=False):
     """The user's own training script, to be used instead of a generated one."""
     budget_seconds: float
     seed: int
+    costs: str
+    """As the user wrote them, e.g. "FP=1,FN=5"; agents/planning/costs.py reads them."""
     policy: dict[str, bool]
     """Gate -> True when it asks."""
 

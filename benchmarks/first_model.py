@@ -24,12 +24,11 @@ import numpy as np
 import pandas as pd
 
 from agents.events import Envelope, Failed, RunEnded, RunStarted, Scored, TurnEnded
+from benchmarks.readme import put_into_readme
 from chat_app.conductor import Conductor, Policy, open_conductor
 from chat_app.settings import Settings
 
-ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
-BEGIN, END = "<!-- first_model: begin -->", "<!-- first_model: end -->"
 
 
 @dataclass(frozen=True)
@@ -162,14 +161,6 @@ def write(timings: list[Timing], machine: dict[str, str], budget: float) -> None
         writer.writerows(rows)
 
 
-def put_into_readme(text: str) -> None:
-    """Between the two marks."""
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     """Measure, print, write."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -188,7 +179,7 @@ def main() -> None:
     text = markdown(medians(timings), machine, given.repeats, given.budget)
     print(text)
     if given.readme:
-        put_into_readme(text)
+        put_into_readme("first_model", text)
 
 
 if __name__ == "__main__":

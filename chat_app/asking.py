@@ -17,17 +17,12 @@ from agents.events import WaitingConfirmation
 from agents.state import Decision, Gate
 from chat_app.printable import printable
 from chat_app.terminal import AUTHORS, metric_title, show_facts
+from tools.blueprints.page import blueprint_facts
 from tools.ingest.errors import counted
 
 MAX_COLUMNS_SHOWN = 40
 MAX_LINES_SHOWN = 60
 """Of a script, before it is asked for as a whole."""
-EFFECTS = {
-    "memory_mb": ("memory", "at most {:,} MB"),
-    "cpus": ("processor", "at most {:g} cores"),
-    "processes": ("processes", "at most {}"),
-    "seconds": ("time", "stopped after {} s at the latest"),
-}
 CHOICES: Mapping[Gate, str] = {
     "contract": "[a]pprove, approve a[l]l that follows, [e]dit, [r]eject",
     "code": "[a]pprove, approve a[l]l that follows, [s]how it all, [e]dit, [r]eject",
@@ -37,7 +32,7 @@ CHOICES: Mapping[Gate, str] = {
 EDIT_HELP = (
     "One change per line as name=value, an empty line when done. For example: metric=log_loss, "
     "budget_seconds=120, split.rule=time, split.column=date, candidates=linear,lightgbm, "
-    "columns.zip_code.use=no"
+    "columns.zip_code.use=no, and with a blueprint: blueprint=no, blueprint.tenure_group=no, blueprint.cost=5"
 )
 
 
@@ -188,8 +183,8 @@ def _show_contract(payload: Mapping[str, Any], console: Console) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, text in contract_facts(contract):
-        facts.add_row(f"  {name}", Text(printable(text)))
+    for name, text in (*contract_facts(contract), *_runs_in(payload)):
+        facts.add_row(f"  {name.capitalize()}", Text(printable(text)))
     console.print(facts)
     used = [column for column in contract["columns"] if column["use"]]
     unused = [column for column in contract["columns"] if not column["use"]]
@@ -217,7 +212,11 @@ def contract_facts(contract: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows.append(("Time", f"{contract['budget_seconds']:.0f} s for the whole run; seed {contract['seed']}"))
     if contract["cost_of_errors"]:
         rows.append(("Errors", contract["cost_of_errors"]))
+    if costs := contract.get("costs"):
+        said = "a false alarm {false_positive:g}, a miss {false_negative:g}, a hit brings {true_positive:g}"
+        rows.append(("Costs", said.format(**costs)))
     rows.extend(("Assumed", assumption) for assumption in contract["assumptions"])
+    rows.extend(blueprint_facts(contract.get("blueprint")))
     return rows
 
 
@@ -252,7 +251,8 @@ def _show_code(payload: Mapping[str, Any], console: Console) -> None:
         )
     console.print()
     facts = [("script", f"{AUTHORS[payload['author']]}, {counted(len(lines), 'line')}, attempt {payload['attempt']}")]
-    show_facts(console, [(f"  {name}", text) for name, text in (*facts, *map(_effect, payload["effects"].items()))])
+    facts += [*((name, str(value)) for name, value in payload["effects"].items()), *_runs_in(payload)]
+    show_facts(console, [(f"  {name}", text) for name, text in facts])
     for finding in payload["findings"]:
         text = f"  line {finding['line']}: {finding['sentence']} ({finding['rule']})"
         console.print(Text(printable(text), style="red" if finding["blocks"] else "dim"))
@@ -260,11 +260,11 @@ def _show_code(payload: Mapping[str, Any], console: Console) -> None:
         console.print("  The critic found nothing.", style="green")
 
 
-def _effect(effect: tuple[str, Any]) -> tuple[str, str]:
-    """What the script may do or use, in words."""
-    name, value = effect
-    title, form = EFFECTS.get(name, (name, "{}"))
-    return title, form.format(value)
+def _runs_in(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Isolation and limits of the run, and what a reduced level leaves open."""
+    runs_in = payload["runs_in"]
+    warning = [("! reduced", runs_in["warning"])] if runs_in["warning"] else []
+    return [("runs in", runs_in["line"]), *warning]
 
 
 def _print_code(lines: Sequence[str], console: Console) -> None:

@@ -4,33 +4,23 @@ import io
 import os
 import sys
 import traceback
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Literal
 
 import typer
 
+from chat_app.cli_parts import complete, new_console, number, one_sentence, read_settings, reader, table, with_home
+from chat_app.cli_sandbox import check, sandbox_app
 from chat_app.exits import (
     BAD_INPUT,
     DONE,
     FAILED,
-    HOME_FULL,
     INTERRUPTED,
     NO_ISOLATION,
     CommandError,
     ReaderGone,
     file_sentence,
-    is_disk_full,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-
-    from rich.console import Console
-
-    from chat_app.settings import Settings
-
-Result = TypeVar("Result")
 
 app = typer.Typer(
     name="modelwright",
@@ -58,11 +48,14 @@ def main() -> None:
 
 def _open_closed_streams() -> None:
     """Started with `<&-` or the like, the first file that we open would become our input or output."""
-    for number in range(3):
+    for handle, name in enumerate(("stdin", "stdout", "stderr")):
         try:
-            os.fstat(number)
+            os.fstat(handle)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            stream = open(handle, "w" if handle else "r", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
+            setattr(sys, name, stream)
 
 
 def _call() -> int:
@@ -76,7 +69,8 @@ def _call() -> int:
     except typer.TyperException as error:  # a wrong call; help that was asked for by saying nothing is no sentence
         wrong = error.format_message().strip()
         if wrong and "\n" not in wrong:
-            _say(f"{wrong.rstrip('.')}. See `modelwright --help`.")
+            asked = getattr(getattr(error, "ctx", None), "command_path", "modelwright")
+            _say(f"{wrong.rstrip('.')}. See `{asked} --help`.")
         return BAD_INPUT
     except CommandError as error:
         _say(str(error))
@@ -98,8 +92,7 @@ def _call() -> int:
 def _flushed(code: int) -> int:
     """Write what is still held back; an output that is full or gone must not end in the interpreter's complaint."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if code == DONE and not isinstance(error, BrokenPipeError):
@@ -143,7 +136,8 @@ def run(
         typer.Option(metavar="DIR", help="Folder for the results; without it a new ./modelwright-<name>-<n>."),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=5, max=86_400, help="Wall clock for the whole run.")
+        float | None,
+        typer.Option(metavar="SECONDS", parser=number(5, 86_400), help="Wall clock for the whole run, from 5 s on."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve plan and script without being asked.")] = False,
     seed: Annotated[int | None, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Same seed, same score.")] = None,
@@ -151,33 +145,38 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Your own training script: checked, sandboxed and scored like ours."),
     ] = None,
+    costs: Annotated[
+        str | None,
+        typer.Option(metavar="FP=1,FN=5", help="What a false alarm and a miss cost (TP=…: what a hit brings)."),
+    ] = None,
 ) -> None:
     """Turn a table and a sentence into a model, with the code, the charts and an honest score.
 
     Exit codes: 0 done, 2 your input, 3 no isolation on this machine, 4 the run failed, 130 interrupted.
     4 without a word: nobody reads the output any more.
     """
-    interactive = sys.stdin is not None and sys.stdin.isatty()
+    interactive = sys.stdin.isatty()
     if not yes and not interactive:
         raise CommandError(
             BAD_INPUT, "There is no terminal to ask for your approval in: add --yes to approve the plan and the script."
         )
-    source = _table(data)
-    text = _script_text(script)
+    source = table(data)
     from chat_app.delivery import DeliveryError, choose
+    from chat_app.script_file import read_script
 
+    text = read_script(script) if script is not None else None
     try:
         destination = choose(out, data, Path.cwd())
     except DeliveryError as error:
         raise CommandError(BAD_INPUT, str(error)) from error
-    console = _console()
+    console = new_console()
     where = "replacing the earlier result in" if destination.replaces else "results go to"
     console.print(f"{where.capitalize()} {destination.folder}", markup=False, highlight=False, soft_wrap=True)
     from chat_app.command import Order
     from chat_app.command import run as run_order
 
-    order = Order(source, request, destination, yes, interactive, budget, seed, text)
-    _complete(run_order(order, _with_home(_settings()), console, _reader(console)))
+    order = Order(source, request, destination, yes, interactive, budget, seed, text, costs)
+    complete(run_order(order, with_home(read_settings()), console, reader(console)))
 
 
 @app.command()
@@ -186,15 +185,15 @@ def profile(
     as_json: Annotated[bool, typer.Option("--json", help="The whole profile as JSON.")] = False,
 ) -> None:
     """Describe a table: types, roles, gaps, oddities, and what had to be repaired to read it."""
-    source = _table(data)
+    source = table(data)
     from chat_app.describing import profile_of, show_profile
 
-    with _one_sentence():
+    with one_sentence():
         dataset, found = profile_of(source)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:
-        show_profile(dataset, found, _console())
+        show_profile(dataset, found, new_console())
 
 
 @app.command()
@@ -204,27 +203,84 @@ def predict(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the predictions go: .csv, .parquet, .xlsx, …")],
 ) -> None:
     """Predict the rows of a table with a model of `run`; the model is loaded in the sandbox only."""
-    source = _table(data)
+    source = table(data)
     from chat_app.predicting import predict_rows
     from chat_app.printable import printable
     from tools.ingest.errors import counted
 
-    console = _console()
+    console = new_console()
 
     def tell(note: str) -> None:
         console.print(f"· {printable(note)}", markup=False, highlight=False, soft_wrap=True)
 
-    rows = _complete(predict_rows(model_dir.expanduser(), source, out.expanduser(), _settings(), tell))
+    rows = complete(predict_rows(model_dir.expanduser(), source, out.expanduser(), read_settings(), tell))
     console.print(f"Predicted {counted(rows, 'row')}: {out}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
-def doctor() -> None:
+def replay(
+    project: Annotated[
+        str, typer.Argument(metavar="PROJECT", help="A result folder of `run`, its bundle.zip, or a project's id.")
+    ],
+    data: Annotated[str, typer.Argument(metavar="NEWDATA", help="New rows of the same table, or a sample.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the results; without it a new ./modelwright-replay-<name>-<n>."),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", parser=number(5, 86_400), help="For retraining; else the contract's."),
+    ] = None,
+    train_on: Annotated[
+        Literal["both", "new"], typer.Option("--train-on", help="Retrain on old and new rows, or on the new ones only.")
+    ] = "both",
+    as_json: Annotated[bool, typer.Option("--json", help="replay.json on stdout and nothing else.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Retrain without being asked.")] = False,
+) -> None:
+    """Hold new rows against an old contract: do they fit, what has moved, keep the model or replace it.
+
+    The old project is only read. Exit codes: 0 done (whatever the verdict), 2 your input, 3 no isolation on this
+    machine, 4 the retraining failed, 130 interrupted.
+    """
+    interactive = sys.stdin.isatty() and not as_json
+    if not yes and not interactive:
+        raise CommandError(BAD_INPUT, "There is no terminal to ask in: add --yes to train again without being asked.")
+    source = table(data)
+    from rich.console import Console
+
+    from chat_app.delivery import DeliveryError, choose
+    from chat_app.replaying import ReplayOrder
+    from chat_app.replaying import replay as replay_order
+    from tools.replay_report import json_text
+
+    try:
+        destination = choose(out, f"replay-{Path(data).name}", Path.cwd())
+    except DeliveryError as error:
+        raise CommandError(BAD_INPUT, str(error)) from error
+    console = Console(quiet=True) if as_json else new_console()
+    order = ReplayOrder(project, source, destination, yes, train_on, budget)
+    report = complete(replay_order(order, with_home(read_settings()), console, reader(console)))
+    if as_json:
+        typer.echo(json_text(report), nl=False)
+
+
+app.add_typer(sandbox_app, name="sandbox")
+app.command()(check)
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+) -> None:
     """Say what works on this machine, and what to do about what does not."""
+    from chat_app.doctor import as_json as written
     from chat_app.doctor import examine, show_health
 
-    health = _complete(examine(_settings()))
-    show_health(health, _console())
+    health = complete(examine(read_settings()))
+    if as_json:
+        typer.echo(written(health))
+    else:
+        show_health(health, new_console())
     if not health.can_run:
         raise typer.Exit(NO_ISOLATION)
 
@@ -239,113 +295,7 @@ def chat(
     from chat_app.serve import ServeError, serve
 
     try:
-        with _one_sentence():
-            serve(_with_home(_settings()), host=host, port=port, open_browser=open_browser)
+        with one_sentence():
+            serve(with_home(read_settings()), host=host, port=port, open_browser=open_browser)
     except ServeError as error:
         raise CommandError(BAD_INPUT, str(error)) from error
-
-
-def _reader(console: "Console") -> "Callable[[str], str]":
-    from rich.text import Text
-
-    return lambda prompt: console.input(Text(prompt, style="bold"))
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    class Ours(Console):
-        def on_broken_pipe(self) -> None:
-            raise ReaderGone
-
-    return Ours()
-
-
-def _settings() -> "Settings":
-    from pydantic import ValidationError
-
-    from chat_app.settings import Settings
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = f"MODELWRIGHT_{'_'.join(str(part) for part in first['loc'])}".upper()
-        raise CommandError(BAD_INPUT, f"The setting {name} cannot be used: {first['msg']}.") from error
-
-
-def _with_home(settings: "Settings") -> "Settings":
-    """The same settings, once their home is known to take files: a wrong one is the user's input."""
-    from tempfile import TemporaryFile
-
-    try:
-        settings.prepare_home()
-        with TemporaryFile(dir=settings.home):
-            return settings
-    except OSError as error:
-        if is_disk_full(error):
-            raise CommandError(FAILED, HOME_FULL) from error
-        advice = "name a folder that can be written with MODELWRIGHT_HOME"
-        raise CommandError(BAD_INPUT, f"{settings.home} cannot be written ({error.strerror}); {advice}.") from error
-
-
-def _table(data: str) -> Path | str:
-    """A path that exists, or the name of a sample."""
-    path = Path(data).expanduser()
-    if path.exists():
-        return path
-    from tools.samples import SAMPLES, is_sample
-
-    if is_sample(data):
-        return data
-    raise CommandError(BAD_INPUT, f"There is no file {data} (samples that need no file: {', '.join(SAMPLES)}).")
-
-
-def _script_text(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise CommandError(BAD_INPUT, f"{path} is no UTF-8 text, so it cannot be a Python script.") from error
-    except OSError as error:
-        raise CommandError(BAD_INPUT, f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _complete(work: "Coroutine[Any, Any, Result]") -> Result:
-    """Run on an event loop of its own, to the end."""
-    import asyncio
-
-    with _one_sentence():
-        return asyncio.run(work)
-
-
-@contextmanager
-def _one_sentence() -> "Iterator[None]":
-    """What the product's parts raise becomes a sentence and an exit code."""
-    from asyncio import CancelledError
-
-    from chat_app.asking import Interrupted
-    from sandbox.base import SandboxError, SandboxUnavailable
-    from tools.ingest import IngestError
-
-    try:
-        yield
-    except CommandError:
-        raise  # it has its sentence
-    except (Interrupted, CancelledError, KeyboardInterrupt):
-        raise CommandError(INTERRUPTED, "Interrupted; nothing is left running.") from None
-    except IngestError as error:
-        raise CommandError(BAD_INPUT, str(error)) from error
-    except SandboxUnavailable as error:
-        raise CommandError(NO_ISOLATION, str(error)) from error
-    except SandboxError as error:
-        raise CommandError(FAILED, str(error)) from error
-    except BrokenPipeError:
-        raise  # whoever read our output has gone
-    except OSError as error:
-        raise CommandError(FAILED, file_sentence(error)) from error
-    except Exception as error:
-        if is_disk_full(error):
-            raise CommandError(FAILED, HOME_FULL) from error
-        raise

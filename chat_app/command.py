@@ -54,6 +54,7 @@ class Order:
     budget_seconds: float | None = None
     seed: int | None = None
     script: str | None = None
+    costs: str | None = None
 
 
 async def run(order: Order, settings: Settings, console: Console, read: Callable[[str], str]) -> None:
@@ -61,13 +62,13 @@ async def run(order: Order, settings: Settings, console: Console, read: Callable
 
     Raises CommandError for everything that a user has to be told, `Interrupted` and CancelledError after a clean stop.
     """
-    _cancel_on_sigterm()
+    cancel_on_sigterm()
     project = uuid.uuid4().hex
     try:
         with _without_word_of_full_disks():
             await _run(order, project, settings, console, read)
     except BaseException:
-        await _forget_untrained(settings, project)
+        await forget_untrained(settings, project)
         raise
 
 
@@ -88,7 +89,7 @@ async def _run(order: Order, project: str, settings: Settings, console: Console,
             await asyncio.gather(warming, return_exceptions=True)
 
 
-async def _forget_untrained(settings: Settings, project: str) -> None:
+async def forget_untrained(settings: Settings, project: str) -> None:
     """The copy of a table that led to nothing goes; what happened stays in the log, and what was trained on disk."""
     folder = settings.project_folder(project)
     if (folder / "attempts").exists():
@@ -116,7 +117,7 @@ def _is_news(record: logging.LogRecord) -> bool:
     return error is None or not is_disk_full(error)
 
 
-def _cancel_on_sigterm() -> None:
+def cancel_on_sigterm() -> None:
     """SIGTERM and a closed terminal stop as cleanly as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None
@@ -129,7 +130,7 @@ async def _turn(
 ) -> None:
     """Start, follow the log, answer what is asked; returns when the turn has ended."""
     await _start(conductor, project, order)
-    async with aclosing(_followed(conductor, project)) as log:
+    async with aclosing(followed(conductor, project)) as log:
         async for envelope in log:
             screen.show(envelope)
             match envelope.event:
@@ -157,6 +158,7 @@ async def _start(conductor: Conductor, project: str, order: Order) -> None:
             script=order.script,
             budget_seconds=order.budget_seconds,
             seed=order.seed,
+            costs=order.costs,
         )
     except (FileNotFoundError, PermissionError) as error:
         if error.filename is None or str(error.filename) != str(order.data):
@@ -166,7 +168,7 @@ async def _start(conductor: Conductor, project: str, order: Order) -> None:
         raise CommandError(BAD_INPUT, reply.sentence)
 
 
-async def _followed(conductor: Conductor, project: str) -> AsyncGenerator[Envelope, None]:
+async def followed(conductor: Conductor, project: str) -> AsyncGenerator[Envelope, None]:
     """The log as it grows; ends when nobody is left who could write into it, as on a full disk."""
     seen = 0
     log = conductor.subscribe(project)

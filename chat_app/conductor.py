@@ -35,15 +35,16 @@ from agents.human import gate_payload, objection, spoken, wants_to_go_on
 from agents.state import STAGES, Decision, Gate, Pending, Stage, State
 from chat_app.files import ProjectFiles
 from chat_app.inbox import Order
+from chat_app.isolation import open_for
 from chat_app.log import EventLog
 from chat_app.rewind import rewound
 from chat_app.settings import Settings
 from chat_app.snapshot import LIVE_TYPES, Snapshot, snapshot
 from chat_app.store import Door, ProjectInfo, Store, migrate, now, open_store
-from sandbox.base import Limits, Sandbox
-from sandbox.choose import open_sandbox
+from sandbox.base import Sandbox
 from tools.chart_images import Renderer
 from tools.vault import Vault
+from tools.worker import Workers
 
 _logger = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Conductor:
         self.store = store
         self.log = EventLog(store)
         self.sandbox = sandbox
+        self.workers = Workers(sandbox, settings.limits)
         self._graph = graph
         self._renderer = renderer
         self._files = ProjectFiles(settings)
@@ -126,6 +128,7 @@ class Conductor:
         script: str | None = None,
         budget_seconds: float | None = None,
         seed: int | None = None,
+        costs: str | None = None,
     ) -> Reply:
         """Begin a turn. At a question the message is its answer. Refused while a turn is running.
 
@@ -164,9 +167,23 @@ class Conductor:
                 values["budget_seconds"] = budget_seconds
             if seed is not None:
                 values["seed"] = seed
+            if costs is not None:
+                values["costs"] = costs
             values["script_hash"] = self.vault(project).put_text(script) if script is not None else None
             said = MessageReceived(message, tuple(names))
             await self._take_up(project, live, Order(f"turn-{turn}-message", said, values=dict(values)))
+            return Reply(True)
+
+    async def take_over(self, project: str, message: str, values: State) -> Reply:
+        """Begin a turn whose table, contract and seal are there already, as those of a replay."""
+        live = self._of(project)
+        async with live.lock:
+            await live.settled()
+            if refusal := await self._cannot_start(project, live):
+                return refusal
+            turn = (await self._state(project)).get("turn", 0) + 1
+            begun = {**values, "turn": turn}
+            await self._take_up(project, live, Order(f"turn-{turn}-message", MessageReceived(message), values=begun))
             return Reply(True)
 
     async def decide(self, project: str, interrupt_id: str, decision: Decision) -> Reply:
@@ -365,9 +382,7 @@ class Conductor:
             return
         waiting, gate = pending
         state = await self._state(project)
-        payload = await asyncio.to_thread(
-            gate_payload, state, self.vault(project), self._limits(), self.sandbox.isolation
-        )
+        payload = await asyncio.to_thread(gate_payload, state, self._context(project))
         stage = _GATE_STAGE[gate["gate"]]
         await self.log.say(project, f"waiting-{waiting}-stage", StageStatus(stage, "WAITING_CONFIRMATION"), stage)
         said = WaitingConfirmation(waiting, gate["gate"], gate["title"], payload)
@@ -439,10 +454,6 @@ class Conductor:
     def _config(self, project: str) -> RunnableConfig:
         return {"configurable": {"thread_id": project}, "recursion_limit": RECURSION_LIMIT}
 
-    def _limits(self) -> Limits:
-        s = self.settings
-        return Limits(s.cpus, s.memory_mb, s.extra_seconds, s.processes, s.written_mb, s.output_mb)
-
     def _context(self, project: str) -> Context:
         return Context(
             project=project,
@@ -450,10 +461,13 @@ class Conductor:
             vault=self.vault(project),
             journal=self.log.of(project),
             sandbox=self.sandbox,
-            limits=self._limits(),
+            workers=self.workers,
+            limits=self.settings.limits,
+            extra_seconds=self.settings.extra_seconds,
             renderer=self._renderer,
             budget_seconds=self.settings.budget_seconds,
             seed=self.settings.seed,
+            blueprints=self.settings.blueprints,
         )
 
 
@@ -477,7 +491,7 @@ async def open_conductor(settings: Settings, sandbox: Sandbox | None = None) -> 
         saver.serde = JsonPlusSerializer(allowed_msgpack_modules=None)
         await saver.setup()
         settings.checkpoints.chmod(0o600)
-        used = sandbox or open_sandbox()
+        used = sandbox or open_for(settings)
         stack.push_async_callback(used.close)
         renderer = stack.enter_context(Renderer())
         conductor = Conductor(settings, store, build_graph(saver), used, renderer)
@@ -485,3 +499,4 @@ async def open_conductor(settings: Settings, sandbox: Sandbox | None = None) -> 
             yield conductor
         finally:
             await conductor.drain()
+            await conductor.workers.close()

@@ -59,16 +59,21 @@ def _next_free(folder: Path) -> Path:
 
 
 def _checked(destination: Destination) -> Destination:
-    """Try it now: better than after ten minutes of training."""
-    nearest = destination.folder
+    try_writing(destination.folder)
+    return destination
+
+
+def try_writing(folder: Path) -> None:
+    """Try it now: better than after ten minutes of training. Raises DeliveryError."""
+    nearest = folder
     while not nearest.exists():
         nearest = nearest.parent
     try:
         with tempfile.TemporaryDirectory(dir=nearest, prefix=".modelwright-"):
             pass
     except OSError as error:
-        raise DeliveryError(f"Nothing can be written to {nearest}: {error.strerror}.") from error
-    return destination
+        why = "it takes no files" if isinstance(error, FileNotFoundError) else error.strerror  # /proc and its like
+        raise DeliveryError(f"Nothing can be written to {nearest}: {why}.") from error
 
 
 def deliver(destination: Destination, files: Mapping[str, Path], events: Sequence[Envelope]) -> Path:

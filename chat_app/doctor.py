@@ -1,23 +1,29 @@
 """`modelwright doctor`: what works on this machine, found out by doing it, and what to do about what does not."""
 
+import asyncio
 import importlib
+import json
 import os
 import platform
 import shutil
 import socket
 import tempfile
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
+from agents.human import LEFT_OPEN
+from chat_app.isolation import open_for
 from chat_app.settings import Settings
 from chat_app.terminal import show_fact
-from sandbox.base import Job, Limits, Outcome, SandboxError
-from sandbox.choose import open_sandbox
+from sandbox.base import Job, Limits, Outcome, Sandbox, SandboxError, SandboxUnavailable
+from sandbox.elsewhere import Place, e2b_key
+from sandbox.local import LocalSandbox
+from sandbox.probe import ELSEWHERE, LEVELS, NAMES, Isolation, Level, survey
 
 State = Literal["ok", "note", "bad"]
 MARKS: dict[State, tuple[str, str]] = {"ok": ("✓", "green"), "note": ("•", "yellow"), "bad": ("✗", "red")}
@@ -50,6 +56,8 @@ class Health:
     """All checks of this machine."""
 
     checks: tuple[Check, ...]
+    sandboxes: tuple[Check, ...]
+    """Each level of the local sandbox, best first, then the other backends; none of them has to be there."""
 
     @property
     def can_run(self) -> bool:
@@ -59,42 +67,97 @@ class Health:
 
 async def examine(settings: Settings) -> Health:
     """Try everything that a run needs."""
+    found = await asyncio.to_thread(survey)
+    isolation = await _isolation(settings)
     return Health(
         (
-            await _isolation(),
+            isolation,
             _storage(settings),
             _python(),
             _packages(),
             _machine(settings),
             _browser(settings),
             Check("models", "ok", "none configured: the built-in experts decide"),
-        )
+        ),
+        (*_levels(found, settings), await _docker(settings, isolation), _e2b(settings, isolation)),
     )
 
 
-async def _isolation() -> Check:
+async def _isolation(settings: Settings) -> Check:
     """Run a script that tries to reach a door of the host, which must stay closed to it."""
     try:
-        outcome = await _knock()
+        sandbox = await asyncio.to_thread(open_for, settings)
+        try:
+            outcome = await _knock(sandbox)
+            idle = await sandbox.idle_memory_mb() if isinstance(sandbox, LocalSandbox) else 0.0
+        finally:
+            await sandbox.close()
     except SandboxError as error:
         return Check("isolation", "bad", str(error))
     if not outcome.ok:
         return Check("isolation", "bad", f"a script that was tried in the sandbox failed: {outcome.message}")
-    return Check("isolation", "ok", f"{outcome.isolation}; a script ran in it just now and could not reach the network")
+    text = f"{outcome.isolation}; a script ran in it just now and could not reach the network"
+    held = f"; warm and idle it holds {idle:,.0f} MB" if idle else ""
+    if outcome.isolation == NAMES["reduced"]:
+        return Check("isolation", "note", text + held, LEFT_OPEN)
+    return Check("isolation", "ok", text + held)
 
 
-async def _knock() -> Outcome:
+async def _knock(sandbox: Sandbox) -> Outcome:
     """How the script ended: ok when it found no way to a port that this process listens on. Raises SandboxError."""
-    sandbox = open_sandbox()
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as door:
-            script = KNOCKING.format(port=door.getsockname()[1])
-            items = [item async for item in sandbox.run(Job("doctor", script, limits=Limits(seconds=20)))]
-    finally:
-        await sandbox.close()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        script = KNOCKING.format(port=door.getsockname()[1])
+        items = [item async for item in sandbox.run(Job("doctor", script, limits=Limits(seconds=20)))]
     outcome = items[-1]
     assert isinstance(outcome, Outcome), "a sandbox ends with its outcome"
     return outcome
+
+
+def _levels(found: tuple[Isolation, ...], settings: Settings) -> list[Check]:
+    """Every level: that it works, or what was refused and what would bring it."""
+    tried = dict(zip(LEVELS, found, strict=True))
+    best = next((level for level in LEVELS if tried[level].level == level), None)
+    used = best if settings.sandbox == "auto" else settings.sandbox
+    return [_level(level, tried[level], used=level == used) for level in LEVELS]
+
+
+def _level(level: Level, found: Isolation, *, used: bool) -> Check:
+    if found.level != level:
+        return Check(level, "note", f"refused: {found.reason}", found.advice.removesuffix(ELSEWHERE).strip())
+    return Check(level, "ok", f"{NAMES[level]}: works{', in use' if used else ''}")
+
+
+async def _docker(settings: Settings, isolation: Check) -> Check:
+    """Whether an engine answers and has the image."""
+    if settings.sandbox == "docker":
+        return _chosen("docker", isolation, f"image {settings.docker_image}")
+    try:
+        sandbox = await asyncio.to_thread(open_for, settings, "docker")
+        try:
+            await sandbox.warm()
+        finally:
+            await sandbox.close()
+    except SandboxError as error:
+        return Check("docker", "note", str(error).rstrip("."))
+    return Check("docker", "ok", f"{sandbox.isolation}, image {settings.docker_image}")
+
+
+def _e2b(settings: Settings, isolation: Check) -> Check:
+    """A key is tried only where E2B was chosen, since that rents a machine. It is never shown."""
+    if settings.sandbox == "e2b":
+        return _chosen("e2b", isolation, f"template {settings.e2b_template}")
+    try:
+        e2b_key(settings.elsewhere)
+    except SandboxUnavailable as error:
+        return Check("e2b", "note", str(error).rstrip("."))
+    return Check("e2b", "ok", f"a key is set and was not tried, template {settings.e2b_template}")
+
+
+def _chosen(place: Place, isolation: Check, made_of: str) -> Check:
+    """A place that was chosen: what the script found out that has just run there, or could not."""
+    if isolation.state == "bad":
+        return Check(place, "note", isolation.text.rstrip("."))
+    return Check(place, "ok", f"works, {made_of}, in use")
 
 
 def _storage(settings: Settings) -> Check:
@@ -144,8 +207,16 @@ def _browser(settings: Settings) -> Check:
 
 
 def show_health(health: Health, console: Console) -> None:
-    """One line per check, advice after it."""
-    for check in health.checks:
+    """One line per check, advice after it; the sandboxes to choose from below the one that is used."""
+    width = max(len(check.name) for check in (*health.checks, *health.sandboxes)) + 2
+    first, *others = health.checks
+    for depth, check in ((0, first), *((1, one) for one in health.sandboxes), *((0, one) for one in others)):
         mark, style = MARKS[check.state]
         text = f"{check.text}. {check.advice}" if check.advice else check.text
-        show_fact(console, Text(f"{mark} ", style=style), f"{check.name:9}  ", text)
+        head = f"{'  ' * depth}{mark} "
+        show_fact(console, Text(head, style=style), f"{check.name:{width - 2 * depth}}  ", text)
+
+
+def as_json(health: Health) -> str:
+    """The same for programs."""
+    return json.dumps({"can_run": health.can_run, **asdict(health)}, indent=2)

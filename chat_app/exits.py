@@ -5,6 +5,10 @@ import os
 from collections.abc import Iterator
 
 DONE = 0
+OBJECTION = 1
+"""Of `check` alone: something in the script blocks it or has to be asked about."""
+SCRIPT_FAILED = 1
+"""Of `sandbox run` alone: the sandbox did its work, and the script failed in it or met a limit."""
 BAD_INPUT = 2
 """The user's input; the sentence says what was seen and what would work."""
 NO_ISOLATION = 3

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chat_app.exits import BAD_INPUT, FAILED, CommandError
+from chat_app.isolation import open_for
 from chat_app.settings import Settings
-from sandbox.base import Job, Limits, Outcome
-from sandbox.choose import open_sandbox
+from tools.answers import ModelFailed
 from tools.ingest import ingest
-from tools.predict import PredictError, check_output, collect, prepare
-from tools.predictions import PredictionsRefused
+from tools.predict import PredictError, Prediction, check_output, collect, prepare
+from tools.predictions import Predictions, PredictionsRefused
 from tools.samples import write_sample
+from tools.worker import Workers
 
 
 async def predict_rows(
@@ -30,34 +31,27 @@ async def predict_rows(
         with tempfile.TemporaryDirectory(prefix="modelwright-") as folder:
             place = Path(folder)
             dataset = ingest(data if isinstance(data, Path) else write_sample(data, place), place / "data")
-            outputs = place / "outputs"
-            outputs.mkdir()
-            ready = prepare(model, dataset, outputs=outputs, limits=_limits(settings))
+            ready = prepare(model, dataset)
             for note in (*dataset.account, *ready.notes):
                 tell(note)
-            await _run(ready.job)
+            found = await _predicted(ready, settings)
             try:
-                return collect(ready, outputs / "predictions.parquet", out)
+                return collect(ready, found, out)
             except OSError as error:  # the system names no file when the disk becomes full half-way
                 raise CommandError(FAILED, f"{out} could not be written: {error.strerror or error}.") from error
     except PredictError as error:
         raise CommandError(BAD_INPUT, str(error)) from error
+    except ModelFailed as error:
+        raise CommandError(FAILED, f"The model could not predict these rows: {error}") from error
     except PredictionsRefused as error:
         raise CommandError(FAILED, f"The model's answer was refused: {error}") from error
 
 
-def _limits(settings: Settings) -> Limits:
-    s = settings
-    return Limits(s.cpus, s.memory_mb, s.extra_seconds, s.processes, s.written_mb, s.output_mb)
-
-
-async def _run(job: Job) -> None:
-    sandbox = open_sandbox()
+async def _predicted(ready: Prediction, settings: Settings) -> Predictions:
+    sandbox = open_for(settings)
+    workers = Workers(sandbox, settings.limits)
     try:
-        items = [item async for item in sandbox.run(job)]
+        return await workers.predict(ready.folder, ready.contract, ready.dataset.path)
     finally:
+        await workers.close()
         await sandbox.close()
-    outcome = items[-1]
-    assert isinstance(outcome, Outcome), "a sandbox ends with its outcome"
-    if not outcome.ok:
-        raise CommandError(FAILED, f"The model could not predict these rows: {outcome.message}")

@@ -6,10 +6,17 @@ Names in the environment carry the prefix `MODELWRIGHT_`, e.g. `MODELWRIGHT_HOME
 import os
 import secrets
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sandbox.base import Limits
+from sandbox.elsewhere import Elsewhere
+
+SandboxChoice = Literal["auto", "full", "bubblewrap", "reduced", "docker", "e2b"]
+"""Where scripts run: "auto" is the best local level that works here, a name is that one or none."""
 
 
 class Settings(BaseSettings):
@@ -29,15 +36,65 @@ class Settings(BaseSettings):
     """Gate 1: the user sees the contract before anything is trained."""
     ask_code: bool = True
     """Gate 2: the user sees every script before it runs."""
-    cpus: float = Field(default=2, gt=0)
+    blueprints: Path | None = None
+    """A folder of your own blueprints, one folder each; see docs/blueprints.md."""
+
+    sandbox: SandboxChoice = "auto"
+    """A level that is named is used or nothing runs."""
+    docker_image: str = "modelwright-sandbox"
+    """What containers are made from; see docs/sandbox-backends.md."""
+    docker_runtime: str | None = None
+    """OCI runtime of containers; None: gVisor where the engine has it, else the engine's own."""
+    e2b_api_key: SecretStr | None = None
+    e2b_template: str = "code-interpreter-v1"
+    e2b_domain: str | None = None
+    """Of an E2B of one's own; None: the public one."""
+    e2b_idle_seconds: int = Field(default=120, ge=15, le=3600)
+    """A rented machine is kept this long after a run, and paid for."""
+
+    cpus: float = Field(default=2, gt=0, le=1024)
+    """Processor cores of one run in the sandbox, in CPU seconds per second."""
     memory_mb: int = Field(default=2048, ge=256)
-    """Memory of one sandbox run, all its processes together."""
-    extra_seconds: float = Field(default=120, ge=5)
+    """Memory of one run, all its processes together."""
+    run_seconds: float = Field(default=120, ge=5, le=86_400)
+    """Wall clock of one run that is no training, from its first line."""
+    extra_seconds: float = Field(default=60, ge=5, le=86_400)
     """A training script may run this much longer than its budget before it is stopped."""
     processes: int = Field(default=64, ge=4)
+    """Processes and threads together."""
     written_mb: int = Field(default=512, ge=16)
+    """All files that one run leaves."""
     output_mb: int = Field(default=10, ge=1)
+    """What one run prints, on both streams together."""
+
     max_upload_mb: int = Field(default=1024, ge=1)
+
+    @property
+    def limits(self) -> Limits:
+        """What one run in the sandbox may use; a training run gets its budget and `extra_seconds` instead of its time.
+
+        See `agents.code_generator.training_limits`.
+        """
+        return Limits(
+            cpus=self.cpus,
+            memory_mb=self.memory_mb,
+            seconds=self.run_seconds,
+            processes=self.processes,
+            written_mb=self.written_mb,
+            output_mb=self.output_mb,
+        )
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """What sandboxes need that are not on this machine."""
+        return Elsewhere(
+            docker_image=self.docker_image,
+            docker_runtime=self.docker_runtime,
+            e2b_api_key=self.e2b_api_key,
+            e2b_template=self.e2b_template,
+            e2b_domain=self.e2b_domain,
+            e2b_idle_seconds=self.e2b_idle_seconds,
+        )
 
     @property
     def database(self) -> Path:

@@ -6,13 +6,18 @@ A failing *script* is a result (an `Outcome`); a failing *sandbox* is an excepti
       SandboxUnavailable   this machine offers no isolation that we accept; the message says what to switch on
       SandboxBroken        the sandbox itself failed in mid-run; nothing may be concluded about the script
 
+A script that stays and answers (a saved model that predicts) is a `Session`, begun with `Sandbox.serve(job)`.
+
 What a script finds: its working folder with `inputs/` (read-only, the names of `Job.inputs`) and `outputs/` (the one
 place it may write besides a private /tmp), the scientific Python environment (read-only), no network, no environment of
 ours. A line on stdout that starts with `@@` and goes on with a JSON object is a `Metric`, every other line is `Output`.
 """
 
+import math
+import os
+import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -30,6 +35,9 @@ OutcomeKind = Literal[
     "killed_by_user",
     "sandbox_broken",
 ]
+MAX_INPUT_NAME = 200
+"""Bytes."""
+_INPUT_NAME = re.compile(r"[^/\0]+")
 
 
 class SandboxError(Exception):
@@ -42,6 +50,18 @@ class SandboxUnavailable(SandboxError):
 
 class SandboxBroken(SandboxError):
     """The sandbox failed in mid-run."""
+
+
+class SessionEnded(Exception):
+    """A script that should have stayed and answered has ended; `outcome` says how.
+
+    `asked` is False when it had ended before this request was sent, so that the request is not to blame.
+    """
+
+    def __init__(self, outcome: "Outcome", *, asked: bool = True) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
+        self.asked = asked
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,15 @@ class Limits:
     """All files in outputs/ together."""
     output_mb: int = 10
     """stdout and stderr together."""
+    cpu_seconds: float | None = None
+    """Processor time of all processes together; None: what the cores can give in the time, cpus x seconds."""
+
+    def __post_init__(self) -> None:
+        """Nothing, less than nothing or no number would lift a limit where the kernel reads it."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{one.name} is {value}, but a limit must be a number above 0")
 
 
 @dataclass(frozen=True)
@@ -74,6 +103,31 @@ class Job:
     limits: Limits = Limits()
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the clean environment; nothing of ours is inherited."""
+
+
+def check(job: Job) -> None:
+    """Names that we chose badly are our error, and a file that has gone is worth a sentence.
+
+    Raises ValueError and `SandboxError`, before anything has started.
+    """
+    for name, path in job.inputs.items():
+        if not _INPUT_NAME.fullmatch(name) or name in (".", "..") or not 0 < _bytes(name) <= MAX_INPUT_NAME:
+            raise ValueError(f"{name!r} cannot be a name in inputs/ (use a plain file name)")
+        if not path.exists():
+            raise SandboxError(f"The input {name} is not there any more.")
+    for name, value in job.environment.items():
+        if "=" in name or "\0" in name or not _bytes(name):
+            raise ValueError(f"{name!r} cannot be the name of an environment variable (use letters and digits)")
+        if "\0" in value or (value and not _bytes(value)):
+            raise ValueError(f"the environment variable {name} has a value that no program can be given")
+
+
+def _bytes(text: str) -> int:
+    """Length as the system sees it; 0 for what is empty or cannot be written (half of a character pair)."""
+    try:
+        return len(os.fsencode(text))
+    except UnicodeEncodeError:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +168,11 @@ class Outcome:
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     output_bytes: int = 0
+    cost_seconds: float = 0.0
+    """What a rented machine bills for this run; 0 on machines of our own."""
     files: tuple[Artifact, ...] = ()
+    left_behind: tuple[str, ...] = ()
+    """What else was in outputs/ and did not come out, safe names with the reason: links, devices, folders too deep."""
 
     @property
     def ok(self) -> bool:
@@ -122,8 +180,33 @@ class Outcome:
         return self.kind == "ok"
 
 
+class Session(Protocol):
+    """A script that stays and answers: requests come on its stdin, answers go to its stdout, as frames.
+
+    A frame is eight bytes of length (big-endian) and as many bytes of content. What the script prints to stderr is log.
+    Answers are untrusted bytes.
+    """
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked; a session that has ended never comes back."""
+        ...
+
+    async def ask(self, request: bytes, *, seconds: float, most_bytes: int) -> bytes:
+        """One answer to one request, in order; calls from several tasks queue up.
+
+        Raises `SessionEnded` with the `Outcome` when the script ends, takes longer than `seconds` or answers with more
+        than `most_bytes`: each of them ends the session. `SandboxBroken` when the sandbox failed.
+        """
+        ...
+
+    async def close(self) -> Outcome:
+        """End the script and everything it started; harmless to call twice."""
+        ...
+
+
 class Sandbox(Protocol):
-    """Local, scripted (tests) and later cloud and container backends."""
+    """Local, container, cloud and scripted (tests) backends."""
 
     @property
     def isolation(self) -> str:
@@ -135,6 +218,17 @@ class Sandbox(Protocol):
 
         Raises `SandboxUnavailable` before anything ran, `SandboxBroken` when the sandbox failed.
         """
+        ...
+
+    async def serve(self, job: Job) -> Session:
+        """Start a script that stays. `Limits.seconds` bounds each wait for an answer, not the life of the session.
+
+        What it leaves in outputs/ is thrown away. Raises like `run`.
+        """
+        ...
+
+    async def stop(self, job_id: str) -> bool:
+        """End a run from outside: its iterator gets the `Outcome` "killed_by_user". False when there is no such run."""
         ...
 
     async def warm(self) -> None:

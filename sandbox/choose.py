@@ -2,12 +2,16 @@
 
 from sandbox.base import Sandbox, SandboxUnavailable
 from sandbox.local import LocalSandbox
-from sandbox.probe import probe
+from sandbox.probe import Level, probe, try_level
 
 
-def open_sandbox() -> Sandbox:
-    """The best sandbox that works here. Raises `SandboxUnavailable` with what to switch on; never runs unprotected."""
-    isolation = probe()
+def open_sandbox(level: Level | None = None) -> Sandbox:
+    """The best sandbox that works here, or the one of the level that is asked for and no other.
+
+    Raises `SandboxUnavailable` with what to switch on; never runs unprotected, never at a lower level than asked for.
+    """
+    isolation = probe() if level is None else try_level(level)
     if isolation.level == "none":
-        raise SandboxUnavailable(f"No isolation for running scripts: {isolation.reason}. {isolation.advice}")
+        asked = "No isolation for running scripts" if level is None else f"No isolation of the level {level!r}"
+        raise SandboxUnavailable(f"{asked}: {isolation.reason}. {isolation.advice}")
     return LocalSandbox(isolation)

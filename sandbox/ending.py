@@ -31,7 +31,7 @@ class Facts:
     stopped: Stopped | None
     """Set when the application ended it."""
     why: str | None
-    """What process 1 told: "exit", "timeout", "memory", "cpu"; None when it was killed first."""
+    """What process 1 told: "exit", "timeout", "memory", "cpu", "pids", "disk_quota"; None when it was killed first."""
     exit_code: int | None
     signal: int | None
     most_tasks: int
@@ -54,6 +54,8 @@ def kind_of(facts: Facts, limits: Limits) -> OutcomeKind | None:
         return "ok"
     if facts.usage.oom_kills or "memory" in (facts.stopped, facts.why):
         return "memory"
+    if facts.why == "disk_quota":
+        return "disk_quota"
     if _ran_out_of_tasks(facts, limits):
         return "pids"
     if facts.stopped or facts.why in ("timeout", "cpu"):
@@ -63,6 +65,17 @@ def kind_of(facts: Facts, limits: Limits) -> OutcomeKind | None:
     if facts.why == "exit":
         return _hinted(facts.stderr_tail) or "error"
     return None
+
+
+def told_code(kind: OutcomeKind, facts: Facts) -> int | None:
+    """The exit code that a script chose; None when it was stopped, whatever it managed to say on its way out."""
+    by_itself = facts.why == "exit" and facts.stopped is None and not facts.usage.oom_kills
+    return facts.exit_code if by_itself or kind == "ok" else None
+
+
+def told_signal(kind: OutcomeKind, facts: Facts) -> int | None:
+    """The signal that a script crashed with; none of ours, and none that is a limit's way to say so."""
+    return facts.signal if kind == "signal" else None
 
 
 def _ran_out_of_tasks(facts: Facts, limits: Limits) -> bool:
@@ -82,12 +95,13 @@ def sentence(kind: OutcomeKind, facts: Facts, limits: Limits, seconds: float) ->
     """What happened and which limit it met, for the user."""
     lines = facts.stderr_tail.rstrip().splitlines()
     said = f": {lines[-1].strip()[:300]}" if lines else "."
+    cpu_seconds = limits.cpu_seconds or limits.cpus * limits.seconds
     return {
         "ok": f"The script finished in {seconds:.1f} s.",
         "error": f"The script stopped with an error (exit code {facts.exit_code}){said}",
         "timeout": f"The script was stopped after {limits.seconds:g} s, the time limit of this run.",
         "memory": f"The script needed more than the {limits.memory_mb} MB of memory that this run may use.",
-        "cpu": f"The script used more than {limits.cpus * limits.seconds:g} s of processor time, this run's limit.",
+        "cpu": f"The script used more than {cpu_seconds:g} s of processor time, this run's limit.",
         "pids": f"The script started more than {limits.processes} processes and threads, the limit of this run.",
         "disk_quota": f"The script wrote more files than fit into the {limits.written_mb} MB that this run may write.",
         "file_size": f"The script wrote a file larger than {limits.written_mb} MB, the limit of this run.",

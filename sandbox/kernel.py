@@ -7,6 +7,7 @@ import ctypes
 import os
 import struct
 from collections.abc import Collection
+from pathlib import Path
 
 from sandbox import syscalls
 
@@ -20,7 +21,7 @@ CLONE_NEWNET = 0x40000000
 CLONE_NEW_ANY = 0x7E020000
 """Every flag of clone(2) that makes a namespace."""
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x4000, 1 << 18
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 32, 0x4000, 1 << 18
 MNT_DETACH = 2
 
 ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV, ATTR_NOEXEC, ATTR_IDMAP = 1, 2, 4, 8, 0x00100000
@@ -31,7 +32,10 @@ PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
 _OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
+_FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
+_CLOEXEC, _FSCONFIG_CMD_CREATE = 1, 6
 _LAST_CAPABILITY = 63
+_HUGE, _MADV_COLLAPSE = 2**21, 25
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -53,7 +57,7 @@ def _named(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | No
 def prctl(option: int, *arguments: int | ctypes.Array[ctypes.c_char]) -> int:
     """prctl(2), padded with zeros as the kernel asks."""
     padded = (*arguments, 0, 0, 0, 0)[:4]
-    return call(syscalls.numbers(syscalls.ALLOWED)["prctl"], option, *padded)
+    return call(syscalls.numbers(syscalls.FILTERED)["prctl"], option, *padded)
 
 
 def unshare(flags: int) -> None:
@@ -77,6 +81,21 @@ def enter_root(path: str) -> None:
     _named("pivot_root", b".", b".")
     _named("umount2", b".", MNT_DETACH)
     os.chdir("/")
+
+
+def enter_mounts(namespace: int) -> None:
+    """See the files of another mount namespace, from its root."""
+    _named("setns", namespace, CLONE_NEWNS)
+
+
+def process_list() -> int:
+    """A detached /proc of the pid namespace that this process is in: for `attach`, or to reach its files from."""
+    context = call(_FSOPEN, b"proc", _CLOEXEC)
+    try:
+        call(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
+        return call(_FSMOUNT, context, _CLOEXEC, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC)
+    finally:
+        os.close(context)
 
 
 def clone_mount(path: str) -> int:
@@ -121,6 +140,16 @@ def close_all_but(keep: Collection[int]) -> None:
     for before, after in zip(edges, edges[1:], strict=False):
         if after - before > 1:
             call(436, before + 1, after - 1, 0)
+
+
+def gather_memory() -> None:
+    """Have the kernel put this process's memory into huge pages, as far as it can: forking it takes a third less."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        where, mode, _, _, _, *name = line.split(maxsplit=5)
+        start, end = (int(edge, 16) for edge in where.split("-"))
+        start, end = -(-start // _HUGE) * _HUGE, end // _HUGE * _HUGE
+        if mode == "rw-p" and name in ([], ["[heap]"]) and start < end:
+            _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_COLLAPSE)  # older kernels refuse
 
 
 def in_words(problem: BaseException) -> str:

@@ -4,11 +4,13 @@ It also forbids tracing and (newer kernels) signalling processes outside. ABI nu
 3 truncate, 4 TCP, 5 device ioctl, 6 signals and abstract Unix sockets.
 """
 
+import contextlib
 import ctypes
 import os
 import stat
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 
 from sandbox import kernel
 
@@ -40,6 +42,11 @@ def _handled(abi: int) -> int:
     return 0x1FFF | newer
 
 
+def _new_ruleset(abi: int, handled: int, network: int = 0, scope: int = 0) -> int:
+    layout = struct.pack("=QQQ", handled, network, scope)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
+    return kernel.call(_CREATE, ctypes.create_string_buffer(layout, len(layout)), len(layout), 0)
+
+
 def _allow(ruleset: int, path: str, rights: int) -> None:
     fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -59,11 +66,44 @@ def lock(*, read: Iterable[str], write: Iterable[str]) -> None:
     handled = _handled(abi)
     network = _TCP_BIND_AND_CONNECT if abi >= 4 else 0
     scope = _SCOPE_SIGNAL_AND_ABSTRACT_UNIX if abi >= 6 else 0
-    layout = struct.pack("=QQQ", handled, network, scope)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
-    ruleset = kernel.call(_CREATE, ctypes.create_string_buffer(layout, len(layout)), len(layout), 0)
+    ruleset = _new_ruleset(abi, handled, network, scope)
     for path in read:
         _allow(ruleset, path, _READ & handled)
     for path in write:
         _allow(ruleset, path, (_READ | _WRITE_FILE | _MAKE_AND_REMOVE & ~_DEVICES | _REFER | _TRUNCATE) & handled)
-    kernel.call(_RESTRICT, ruleset, 0)
+    restrict(ruleset)
     os.close(ruleset)
+
+
+def restrict(ruleset: int) -> None:
+    """Put this process under a ruleset, for good; rulesets add up: each must allow."""
+    kernel.call(_RESTRICT, ruleset, 0)
+
+
+def only_reading(paths: Iterable[str]) -> int:
+    """A ruleset under which no file outside `paths` can be read, and nothing else changes; a descriptor to keep."""
+    abi = version()
+    move = _REFER if abi >= 2 else 0  # refused by every ruleset that does not speak of it
+    ruleset = _new_ruleset(abi, _READ_FILE | move)
+    if move:
+        _allow(ruleset, "/", move)
+    for path in paths:
+        with contextlib.suppress(OSError):  # gone by now, or a dead mount: then it cannot be read
+            _allow(ruleset, path, _READ_FILE)
+    return ruleset
+
+
+def everything_but(shut: Iterable[str]) -> list[str]:
+    """Paths that together are the whole file system without the folders `shut`: Landlock can add, not subtract.
+
+    What appears later in a folder that leads to one of them is not among them either.
+    """
+    closed = {Path(os.path.realpath(folder)) for folder in shut}
+    ways = {parent for folder in closed for parent in folder.parents}
+    if not ways:
+        return ["/"]
+    found: list[str] = []
+    for way in ways:
+        with contextlib.suppress(PermissionError), os.scandir(way) as entries:
+            found += [e.path for e in entries if not e.is_symlink() and Path(e.path) not in ways | closed]
+    return found

@@ -8,34 +8,39 @@ never has the host's user id 0. What it leaves is copied out by us, following no
 Not covered: a bug in the kernel itself (it is shared with the script: for hostile strangers use a virtual machine), the
 timing and cache side channels of a shared processor, exact memory accounting where no control group can be made (then
 each process has a limit and the tree is measured 20 times a second; kernel buffers of pipes and sockets are bounded by
-the number of descriptors only), and what the user does with the files that a script has written.
+the number of descriptors only: 256 in each of 64 processes can hold about 3 GB), what the kernel limits for a user and
+not for a run (epoll's watches, pages in pipes: runs at once share them, and as an ordinary user the application too),
+locks on what two runs see (a device like /dev/full), the names of the folders that the inputs come from (the kernel
+shows a script its own mounts), and what the user does with the files that a script has written.
 """
 
 import asyncio
-import math
-import os
-import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 
-from sandbox import cgroups, running
-from sandbox.base import Job, Metric, Outcome, Output, SandboxBroken, SandboxError, SandboxUnavailable
-from sandbox.launch import Zygote, clean_environment, start_zygote
+from sandbox import running
+from sandbox.base import Job, Metric, Outcome, Output, SandboxError, SandboxUnavailable, Session, check
+from sandbox.mounts import neither_file_nor_folder
 from sandbox.probe import Isolation
-
-_NAME = re.compile(r"[^/\0]{1,200}")
+from sandbox.relief import Relief, Shift
+from sandbox.session import LocalSession, open_session
+from sandbox.source import open_source
 
 
 class LocalSandbox:
     """`Sandbox` on this machine; one warm zygote serves any number of runs at once."""
 
-    def __init__(self, isolation: Isolation) -> None:
+    def __init__(self, isolation: Isolation, *, ready: int = 2, shift: Shift = Shift()) -> None:  # noqa: B008  frozen
+        """`ready` boxes stand ready for the next runs; a zygote serves for a `shift`."""
         if isolation.level == "none":
             raise SandboxUnavailable(f"No isolation for running scripts: {isolation.reason}. {isolation.advice}")
         self._isolation = isolation
-        self._zygote: Zygote | None = None
-        self._warming: asyncio.Task[Zygote] | None = None
+        self._relief = Relief(partial(open_source, isolation, ready), shift)
         self._runs: dict[str, running.Running | None] = {}
-        self._turn = 0
+        self._sessions: dict[str, LocalSession] = {}
+        self._unwanted: set[str] = set()
+        """Runs that were stopped, perhaps while they were still being begun."""
 
     @property
     def isolation(self) -> str:
@@ -44,7 +49,15 @@ class LocalSandbox:
 
     async def warm(self) -> None:
         """Start the zygote unless it is there; a second call waits for the first."""
-        await self._ready()
+        await self._relief.ready()
+
+    async def stand(self) -> int:
+        """Wait until the boxes stand that are being made ahead; their number."""
+        return await (await self._relief.ready()).stand()
+
+    async def idle_memory_mb(self) -> float:
+        """What the warm source holds while nothing runs."""
+        return (await self._relief.ready()).memory_mb()
 
     async def run(self, job: Job) -> AsyncIterator[Output | Metric | Outcome]:
         """Stream what the script says, then its `Outcome`; leaving the iterator early kills the run."""
@@ -55,82 +68,82 @@ class LocalSandbox:
         run: running.Running | None = None
         try:
             run = await self._begin(job)
-            self._runs[job.id] = run
             async for event in run.events():
                 yield event
             yield await run.outcome()
         finally:
             self._runs.pop(job.id, None)
+            self._unwanted.discard(job.id)
             if run is not None:
-                await asyncio.shield(run.bury())
+                await asyncio.shield(self._bury(run))
+
+    async def serve(self, job: Job) -> Session:
+        """Start a script that stays; `stop` and `close` end it like a run."""
+        _check(job)
+        if job.id in self._runs:
+            raise SandboxError(f"A run named {job.id} is going on already.")
+        self._runs[job.id] = None
+        try:
+            run = await self._begin(replace(job, outputs=None), stays=True)
+        except BaseException:
+            self._runs.pop(job.id, None)
+            self._unwanted.discard(job.id)
+            raise
+        session = await open_session(run, lambda: self._forget(job.id))
+        if session.alive:
+            self._sessions[job.id] = session
+        return session
+
+    async def _begin(self, job: Job, *, stays: bool = False) -> running.Running:
+        """A run whose script has begun or will never begin; a box that dies with its job in hand is bad luck once."""
+        run = await self._begin_once(job, stays=stays)
+        if run.never_began:
+            await asyncio.shield(self._bury(run))
+            run = await self._begin_once(job, stays=stays)
+        return run
+
+    async def _begin_once(self, job: Job, *, stays: bool) -> running.Running:
+        run = await self._relief.begin(job, stays=stays)
+        self._runs[job.id] = run
+        if job.id in self._unwanted:
+            run.stop("killed_by_user")
+        try:
+            await run.begun()
+        except BaseException:
+            await asyncio.shield(self._bury(run))
+            raise
+        return run
+
+    def _forget(self, job_id: str) -> None:
+        self._sessions.pop(job_id, None)
+        self._unwanted.discard(job_id)
+        if run := self._runs.pop(job_id, None):
+            self._relief.over(run)
 
     async def stop(self, job_id: str) -> bool:
         """End a run from outside: its iterator gets an `Outcome` "killed_by_user". False when there is no such run."""
-        run = self._runs.get(job_id)
-        if run is not None:
+        if job_id not in self._runs:
+            return False
+        self._unwanted.add(job_id)
+        if run := self._runs[job_id]:
             run.stop("killed_by_user")
-        return run is not None
+        return True
 
     async def close(self) -> None:
         """End every run and the zygote."""
         for job_id in list(self._runs):
             await self.stop(job_id)
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
-            self._warming = None
-        if self._zygote is not None:
-            self._zygote.end()
-            self._zygote = None
+        await asyncio.gather(*(session.close() for session in self._sessions.values()))
+        await self._relief.close()
 
-    async def _ready(self) -> Zygote:
-        if self._zygote is not None and self._zygote.alive:
-            return self._zygote
-        if self._warming is None:
-            self._warming = asyncio.create_task(self._replace_zygote())
-        try:
-            return await asyncio.shield(self._warming)
-        finally:
-            if self._warming is not None and self._warming.done():
-                self._warming = None
-
-    async def _replace_zygote(self) -> Zygote:
-        if self._zygote is not None:
-            self._zygote.end()
-        cgroups.sweep()
-        self._zygote = await start_zygote()
-        return self._zygote
-
-    async def _begin(self, job: Job) -> running.Running:
-        try:
-            return await self._fork(job, await self._ready())
-        except OSError:  # the zygote has died since; once is bad luck
-            if self._zygote is not None:
-                self._zygote.end()
-        try:
-            return await self._fork(job, await self._ready())
-        except OSError as problem:
-            raise SandboxBroken(f"The sandbox could not start the run: {problem.strerror}.") from problem
-
-    async def _fork(self, job: Job, zygote: Zygote) -> running.Running:
-        self._turn += 1
-        group = cgroups.new_group(str(self._turn), job.limits)
-        cores = min(max(math.ceil(job.limits.cpus), 1), len(os.sched_getaffinity(0)))
-        try:
-            status, out, err = running.start(job, zygote, group, clean_environment(cores), self._turn)
-        except OSError:
-            if group is not None:
-                group.remove()
-            raise
-        run = running.Running(job, status, group, self.isolation)
-        await run.follow(out, err)
-        return run
+    async def _bury(self, run: running.Running) -> None:
+        await run.bury()
+        self._relief.over(run)
 
 
 def _check(job: Job) -> None:
-    """Names that we chose badly are our error, and a file that has gone is worth a sentence."""
+    """As everywhere; and what would lead out of the box (a socket, a pipe of the host) is no input. Raises likewise."""
+    check(job)
     for name, path in job.inputs.items():
-        if not _NAME.fullmatch(name) or name in (".", ".."):
-            raise ValueError(f"{name!r} cannot be a name in inputs/ (use a plain file name)")
-        if not path.exists():
-            raise SandboxError(f"The input {name} is not there any more.")
+        if refusal := neither_file_nor_folder(name, path):
+            raise SandboxError(refusal)

@@ -9,9 +9,11 @@ the folders on the way to it hold nothing else. Folders of packages with tables 
 because the labels of their sealed rows are in there.
 """
 
+import errno
 import os
+import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,29 +31,35 @@ SAMPLE_TABLES = (
     "scipy/io/arff/tests/data",
     "scipy/spatial/tests/data",
     "plotly/package_data/datasets",
+    "sklearn/covariance/tests",
+    "statsmodels/genmod/tests/results",
     "vega_datasets/_data",
 )
 """Folders of packages that hold a table of tools/samples.py, or a copy of one."""
 
+CATBOOST = "catboost_info"
+"""CatBoost makes this folder where it is started, and fails if it cannot: a link to one in /tmp waits there."""
 _STAGE = "/tmp"  # any folder that exists everywhere: covered by our own mount for a moment
-_SYSTEM = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/bin", "/usr/share/zoneinfo", "/etc/alternatives")
-_SHORTCUTS = ("/bin", "/lib", "/lib64")
-_FILES = ("/etc/ld.so.cache", "/etc/localtime")
-_PASSWD = "user:x:1000:1000::/tmp:/bin/sh\n"
+SYSTEM = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/bin", "/usr/share/zoneinfo", "/etc/alternatives")
+SHORTCUTS = ("/bin", "/lib", "/lib64")
+FILES = ("/etc/ld.so.cache", "/etc/localtime")
+PASSWD = "user:x:1000:1000::/tmp:/bin/sh\n"
+_ODD = {
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
 _SAFE = kernel.ATTR_NOSUID | kernel.ATTR_NODEV
 
 
 @dataclass(frozen=True)
-class View:
-    """What one run gets to see; paths are the host's, sizes in MB."""
+class Shell:
+    """What every run gets to see; paths are the host's."""
 
     environment: tuple[str, ...]
     covered: tuple[str, ...]
     """Folders of the environment that are shown empty."""
-    inputs: Mapping[str, str]
-    script: str
-    outputs_mb: int
-    scratch_mb: int
     owner: int
     """User id (in the namespace that mounts) that owns the writable places."""
     owner_map: int | None
@@ -66,13 +74,13 @@ def scratch_mb(memory_mb: int) -> int:
 def python_environment() -> tuple[str, ...]:
     """Folders of the running interpreter and its packages, without anything beside them."""
     settings = [f"{prefix}/pyvenv.cfg" for prefix in _prefixes()]
-    return _without_nested([*_folders(), *(path for path in settings if Path(path).is_file())])
+    return without_nested([*_folders(), *(path for path in settings if Path(path).is_file())])
 
 
 def sample_tables() -> tuple[str, ...]:
     """Folders in which the packages that a script can import keep tables that we hand out; found by name."""
     kinds = [f"{packages}/{table}" for packages in ("site-packages", "dist-packages") for table in SAMPLE_TABLES]
-    shown = [*_folders(), *_SYSTEM]
+    shown = [*_folders(), *SYSTEM]
     return tuple(sorted({str(path) for folder in shown for kind in kinds for path in Path(folder).glob(f"*/{kind}")}))
 
 
@@ -87,7 +95,7 @@ def _folders() -> list[str]:
     return [path for folder in named if Path(folder).is_dir() for path in (folder, os.path.realpath(folder))]
 
 
-def _without_nested(paths: Iterable[str]) -> tuple[str, ...]:
+def without_nested(paths: Iterable[str]) -> tuple[str, ...]:
     kept: list[str] = []
     for path in sorted(set(paths)):
         if not any(path.startswith(f"{parent}/") for parent in kept):
@@ -113,26 +121,44 @@ def _clone(source: str, owner_map: int | None, *, look_inside: bool) -> int:
     return fd
 
 
-def _sources(view: View) -> dict[str, int]:
+def neither_file_nor_folder(name: str, path: Path) -> str | None:
+    """A sentence about something in an input that a script must not open, if it holds one: it leads out of the box."""
+    members = [path, *path.rglob("*")] if path.is_dir() else [path]
+    for member in members:
+        mode = member.lstat().st_mode if member != path else path.stat().st_mode
+        if kind := next((word for of_kind, word in _ODD.items() if of_kind(mode)), None):
+            where = Path("inputs", name, member.relative_to(path))
+            return f"{where} is {kind}: a script can be given files and folders of files only."
+    return None
+
+
+def clone_inputs(inputs: Mapping[str, str], owner_map: int | None) -> dict[str, int]:
+    """Target in the box -> detached read-only mount; called where the host's files are seen. Raises OSError."""
+    for name, path in inputs.items():
+        if refusal := neither_file_nor_folder(name, Path(path)):
+            raise PermissionError(errno.EPERM, refusal)
+    targets = {f"{WORKSPACE}/inputs/{name}": os.path.realpath(path) for name, path in inputs.items()}
+    return {target: _clone(path, owner_map, look_inside=True) for target, path in targets.items()}
+
+
+def _sources(shell: Shell) -> dict[str, int]:
     """Target in the box -> detached read-only mount; taken before our own mounts cover anything."""
-    system = [path for path in (*_SYSTEM, *_SHORTCUTS) if Path(path).is_dir() and not Path(path).is_symlink()]
-    shown = _without_nested([*system, *view.environment])
-    mounts = {path: _clone(path, view.owner_map, look_inside=False) for path in shown}
-    for path in _FILES:
+    system = [path for path in (*SYSTEM, *SHORTCUTS) if Path(path).is_dir() and not Path(path).is_symlink()]
+    shown = without_nested([*system, *shell.environment])
+    mounts = {path: _clone(path, shell.owner_map, look_inside=False) for path in shown}
+    for path in FILES:
         if Path(path).exists():
-            mounts[path] = _clone(os.path.realpath(path), view.owner_map, look_inside=False)
-    for name, path in view.inputs.items():
-        mounts[f"{WORKSPACE}/inputs/{name}"] = _clone(os.path.realpath(path), view.owner_map, look_inside=True)
+            mounts[path] = _clone(os.path.realpath(path), shell.owner_map, look_inside=False)
     for path in DEVICES:
         mounts[path] = kernel.clone_mount(path)
-        kernel.set_mount(mounts[path], kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC)
+        kernel.set_mount(mounts[path], kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC)  # not its times
     return mounts
 
 
-def _place(target: str, fd: int) -> None:
-    inside = Path(_STAGE + target)
+def _place(target: str, fd: int, *, root: str = _STAGE) -> None:
+    inside = Path(root + target)
     inside.parent.mkdir(parents=True, exist_ok=True)
-    if os.path.isdir(f"/proc/self/fd/{fd}"):  # noqa: PTH112  a descriptor, not a path
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
         inside.mkdir(exist_ok=True)
     else:
         inside.touch()
@@ -140,7 +166,7 @@ def _place(target: str, fd: int) -> None:
     os.close(fd)
 
 
-def _ways(targets: Iterable[str]) -> tuple[str, ...]:
+def ways_to(targets: Iterable[str]) -> tuple[str, ...]:
     """The first folder below a writable place on the way to each target that lies deeper in there."""
     ways = set()
     for target in targets:
@@ -172,65 +198,84 @@ def _cover(folder: str) -> None:
         kernel.mount("tmpfs", folder, "tmpfs", flags, "size=4k,nr_inodes=1,mode=555")
 
 
-def _scratch(target: str, size_mb: int, owner: int) -> None:
+def _scratch(target: str, owner: int) -> None:
+    """A writable place; its size is set when the run is known."""
     inside = Path(_STAGE + target)
     inside.mkdir(parents=True, exist_ok=True)
-    options = f"size={size_mb}m,nr_inodes={MAX_FILES},mode=700,uid={owner},gid={owner}"
+    options = f"{_quota(1)},mode=700,uid={owner},gid={owner}"
     kernel.mount("tmpfs", str(inside), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
 
 
-def _process_list() -> int:
-    """Mount /proc read-only and return the writable twin, which only our descriptor reaches."""
+def _quota(size_mb: int) -> str:
+    return f"size={size_mb}m,nr_inodes={MAX_FILES}"
+
+
+def _show_processes(proc: int) -> None:
+    """Show the run's own /proc read-only; the descriptor stays the only way to its writable twin."""
     inside = Path(_STAGE, "proc")
     inside.mkdir()
-    kernel.mount("proc", str(inside), "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    writable = os.open(inside, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    kernel.attach(proc, str(inside))
     fd = kernel.clone_mount(str(inside))
     kernel.set_mount(fd, kernel.ATTR_RDONLY | _SAFE | kernel.ATTR_NOEXEC)
     kernel.attach(fd, str(inside))
     os.close(fd)
-    return writable
 
 
-def _furnish(view: View) -> None:
-    """Small files and links that programs expect."""
+def _furnish(owner: int) -> None:
+    """Small files, folders and links that programs expect."""
     root = Path(_STAGE)
-    for shortcut in _SHORTCUTS:
+    (root / "tmp" / CATBOOST).mkdir(mode=0o700)
+    os.chown(root / "tmp" / CATBOOST, owner, owner)
+    (root / WORKSPACE[1:] / CATBOOST).symlink_to(f"/tmp/{CATBOOST}")
+    for shortcut in SHORTCUTS:
         if Path(shortcut).is_symlink():
             (root / shortcut[1:]).symlink_to(os.readlink(shortcut))  # noqa: PTH115  the text of the link, as it is
     for name, target in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
         (root / "dev" / name).symlink_to(f"/proc/self/fd{target}")
     (root / "etc").mkdir(exist_ok=True)
-    (root / "etc/passwd").write_text(_PASSWD)
+    (root / "etc/passwd").write_text(PASSWD)
     (root / "etc/group").write_text("user:x:1000:\n")
     (root / WORKSPACE[1:] / "inputs").mkdir(parents=True, exist_ok=True)
-    (root / WORKSPACE[1:] / "script.py").write_text(view.script, encoding="utf-8", newline="")
 
 
-def build(view: View) -> int:
-    """Swap this process's root for the view; needs CAP_SYS_ADMIN over its own, new mount namespace.
+def build(shell: Shell, proc: int, before_entering: Callable[[], None]) -> int:
+    """Swap this process's root for the shell of a box; needs CAP_SYS_ADMIN over its own, new mount namespace.
 
-    Returns a descriptor of a writable /proc for the sandbox's own last settings. Raises OSError.
+    `proc` is a detached /proc of the run's processes. Every process in this mount namespace gets the new root, but none
+    that is just being forked: `before_entering` must see to that. Returns a descriptor of outputs/. Raises OSError.
     """
     kernel.make_mounts_private()
-    sources = _sources(view)
-    size = 4 + len(view.script) // 2**18
-    kernel.mount("tmpfs", _STAGE, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"size={size}m,mode=755")
-    for target, size in zip(WRITABLE, (view.outputs_mb, view.scratch_mb, view.scratch_mb), strict=True):
-        _scratch(target, size, view.owner)
-    ways = _ways(sources)
+    sources = _sources(shell)
+    kernel.mount("tmpfs", _STAGE, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1g,mode=755")  # ours alone to fill
+    for target in WRITABLE:
+        _scratch(target, shell.owner)
+    ways = ways_to(sources)
     for way in ways:
         _pave(way)
     for target, fd in sources.items():
         _place(target, fd)
     for way in ways:
         _close(way)
-    _furnish(view)
-    proc = _process_list()
+    _furnish(shell.owner)
+    _show_processes(proc)
+    before_entering()
     kernel.enter_root(_STAGE)
-    for folder in view.covered:
+    for folder in shell.covered:
         _cover(folder)
+    return os.open(WRITABLE[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def fill(inputs: Mapping[str, int], script: str, *, outputs_mb: int, memory_mb: int) -> int:
+    """Put what belongs to one run into its shell and close the root for good; called inside.
+
+    Returns a descriptor of the root. Raises OSError.
+    """
+    scratch = scratch_mb(memory_mb)
+    for target, size_mb in zip(WRITABLE, (outputs_mb, scratch, scratch), strict=True):
+        kernel.mount("tmpfs", target, "tmpfs", kernel.MS_REMOUNT | kernel.MS_NOSUID | kernel.MS_NODEV, _quota(size_mb))
+    for target, fd in inputs.items():
+        _place(target, fd, root="")
+    Path(WORKSPACE, "script.py").write_text(script, encoding="utf-8", errors="surrogatepass", newline="")
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     kernel.set_mount(root, kernel.ATTR_RDONLY | _SAFE, recursive=False)
-    os.close(root)
-    return proc
+    return root

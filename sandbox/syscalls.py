@@ -24,8 +24,8 @@ getgid 104 176; geteuid 107 175; getegid 108 177; setpgid 109 154; getppid 110 1
 setsid 112 157; getgroups 115 158; getresuid 118 148; getresgid 120 150; getpgid 121 155; getsid 124 156;
 capget 125 90; rt_sigpending 127 136; rt_sigtimedwait 128 137; rt_sigqueueinfo 129 138; rt_sigsuspend 130 133;
 sigaltstack 131 132; utime 132 -; mknod 133 -; statfs 137 43; fstatfs 138 44; getpriority 140 141;
-setpriority 141 140; sched_getparam 143 121; sched_getscheduler 145 120; sched_get_priority_max 146 125;
-sched_get_priority_min 147 126; sched_rr_get_interval 148 127; mlock 149 228; munlock 150 229; prctl 157 167;
+sched_getparam 143 121; sched_getscheduler 145 120; sched_get_priority_max 146 125;
+sched_get_priority_min 147 126; sched_rr_get_interval 148 127; mlock 149 228; munlock 150 229;
 arch_prctl 158 -; setrlimit 160 164; sync 162 81; gettid 186 178; readahead 187 213; setxattr 188 5;
 lsetxattr 189 6; fsetxattr 190 7; getxattr 191 8; lgetxattr 192 9; fgetxattr 193 10; listxattr 194 11;
 llistxattr 195 12; flistxattr 196 13; removexattr 197 14; lremovexattr 198 15; fremovexattr 199 16;
@@ -33,14 +33,14 @@ tkill 200 130; time 201 -; futex 202 98; sched_getaffinity 204 123; epoll_create
 set_tid_address 218 96; restart_syscall 219 128; fadvise64 221 223; timer_create 222 107; timer_settime 223 110;
 timer_gettime 224 108; timer_getoverrun 225 109; timer_delete 226 111; clock_gettime 228 113;
 clock_getres 229 114; clock_nanosleep 230 115; exit_group 231 94; epoll_wait 232 -; epoll_ctl 233 21;
-tgkill 234 131; utimes 235 -; get_mempolicy 239 236; waitid 247 95; ioprio_get 252 31; ioprio_set 251 30;
+tgkill 234 131; utimes 235 -; get_mempolicy 239 236; waitid 247 95; ioprio_get 252 31;
 openat 257 56; mkdirat 258 34; mknodat 259 33; fchownat 260 54; futimesat 261 -; newfstatat 262 -;
 unlinkat 263 35; renameat 264 38; linkat 265 37; symlinkat 266 36; readlinkat 267 78; fchmodat 268 53;
 faccessat 269 48; pselect6 270 72; ppoll 271 73; set_robust_list 273 99; get_robust_list 274 100;
 sync_file_range 277 84; utimensat 280 88; epoll_pwait 281 22; signalfd 282 -; timerfd_create 283 85;
 eventfd 284 -; fallocate 285 47; timerfd_settime 286 86; timerfd_gettime 287 87; accept4 288 242;
 signalfd4 289 74; eventfd2 290 19; epoll_create1 291 20; dup3 292 24; pipe2 293 59; preadv 295 69;
-pwritev 296 70; rt_tgsigqueueinfo 297 240; recvmmsg 299 243; prlimit64 302 261; syncfs 306 267;
+pwritev 296 70; rt_tgsigqueueinfo 297 240; recvmmsg 299 243; syncfs 306 267;
 sendmmsg 307 269; getcpu 309 168; renameat2 316 276; getrandom 318 278; execveat 322 281; membarrier 324 283;
 mlock2 325 284; copy_file_range 326 285; preadv2 327 286; pwritev2 328 287; statx 332 291; rseq 334 293;
 pidfd_send_signal 424 424; pidfd_open 434 434; close_range 436 436; openat2 437 437; faccessat2 439 439;
@@ -49,9 +49,26 @@ epoll_pwait2 441 441; fchmodat2 452 452; futex_waitv 449 449; munlockall 152 231
 """What a data-science workload needs; nothing here reaches outside the box by itself."""
 
 FILTERED = """
-clone 56 220; socket 41 198; socketpair 53 199; ioctl 16 29
+clone 56 220; socket 41 198; socketpair 53 199; ioctl 16 29; prctl 157 167; prlimit64 302 261; setpriority 141 140;
+ioprio_set 251 30
 """
 """Allowed with some arguments only."""
+
+REACHING_OUT = ("connect", "sendmsg", "sendmmsg")
+"""Never made: they reach a host's Unix socket that lies among the inputs, or pass descriptors, of which the kernel lets
+a user have only so many on their way, in all his programs together."""
+
+OWNERSHIP = (
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat",
+    "utime", "utimes", "futimesat", "utimensat",
+)  # fmt: skip
+"""They change who owns a file, its mode or its times: Landlock does not know them."""
+
+EXTENDED_ATTRIBUTES = (
+    "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr",
+    "flistxattr", "removexattr", "lremovexattr", "fremovexattr",
+)  # fmt: skip
+"""Nor does it know these."""
 
 ABSENT = """
 clone3 435 435; memfd_create 319 279; io_uring_setup 425 425; io_uring_enter 426 426; io_uring_register 427 427;
@@ -60,7 +77,8 @@ memfd_secret 447 447; userfaultfd 323 282
 """Answered "no such call", so that libraries take their older way: hidden flags, uncounted memory, io_uring."""
 
 OURS = """
-pivot_root 155 41; mount 165 40; umount2 166 39; unshare 272 97; capset 126 91
+pivot_root 155 41; mount 165 40; umount2 166 39; unshare 272 97; capset 126 91;
+setns 308 268
 """
 """Made by the sandbox itself, never by a script."""
 

@@ -2,7 +2,7 @@
 
 It imports but never computes: one parallel region here and every LightGBM or HistGradientBoosting in a fork would hang.
 It is started with an empty environment, holds no secret and no descriptor but its socket, and ends when we end.
-One message on the socket starts one run: descriptors [request, stdout, stderr, status, cgroup...].
+One message on the socket makes one box: descriptors [orders, stdin, stdout, stderr, status, cgroup...].
 """
 
 import contextlib
@@ -11,13 +11,18 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
-from sandbox import box, mounts, seccomp
+from sandbox import box, kernel, mounts, reduced, seccomp, tree
+from sandbox.probe import LEVELS, Level
 
 PRELOADED = (
     "numpy",
@@ -28,6 +33,10 @@ PRELOADED = (
     "scipy.sparse.linalg",
     "joblib",
     "lightgbm",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.pyplot",
+    "plotly.express",
+    "plotly.graph_objects",
     "sklearn.calibration",
     "sklearn.cluster",
     "sklearn.compose",
@@ -55,10 +64,12 @@ _MAX_DESCRIPTORS = 16
 _MESSAGE = 4096
 
 
-def _preload() -> list[str]:
+def preload(wanted: Callable[[], bool]) -> list[str]:
     """Import what scripts use; a package that is missing is the script's to report."""
     missing = []
     for name in PRELOADED:
+        if not wanted():  # imports take seconds, and nobody waits any more
+            raise SystemExit
         try:
             importlib.import_module(name)
         except ImportError as problem:
@@ -68,7 +79,7 @@ def _preload() -> list[str]:
     return missing
 
 
-def _data_bytes() -> int:
+def data_bytes() -> int:
     """What RLIMIT_DATA already counts for this process."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmData:"):
@@ -76,11 +87,27 @@ def _data_bytes() -> int:
     return 0
 
 
-def _serve(control: socket.socket, parent: int, base: box.Base) -> None:
+def _life(level: Level, base: box.Base) -> Callable[[list[int]], NoReturn]:
+    """What a fork does with the descriptors of its run, by level."""
+    if level == "reduced":
+        return partial(reduced.supervise, reduced.prepare(base, as_root=box.is_root()))
+    return partial(box.supervise, base)
+
+
+def _serve(control: socket.socket, parent: int, live: Callable[[list[int]], NoReturn]) -> None:
+    forks: dict[int, int] = {}
+    """Process ids of the supervisors that live, by descriptor."""
     while True:
-        ready, _, _ = select.select([control.fileno(), parent], [], [])
+        ready = _wait_for(control.fileno(), parent, *forks)
         if parent in ready:
             return
+        if ended := forks.keys() & ready:
+            for pidfd in ended:
+                os.close(pidfd)
+                del forks[pidfd]
+            tree.end_strays(forks.values())  # of a supervisor that was killed
+        if control.fileno() not in ready:
+            continue
         message, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, _MAX_DESCRIPTORS)
         if not message:
             return
@@ -88,32 +115,52 @@ def _serve(control: socket.socket, parent: int, base: box.Base) -> None:
             warnings.simplefilter("ignore")  # fork() beside the idle threads of OpenBLAS: measured to be harmless
             pid = os.fork()
         if pid == 0:
-            box.supervise(base, descriptors)
+            live(descriptors)
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            forks[os.pidfd_open(pid)] = pid
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def main(control_fd: int, parent_pid: int) -> None:
-    """Warm up, say so, then fork one run per message until the socket closes or the parent ends."""
+def _wait_for(*descriptors: int) -> set[int]:
+    """Those of them that have something to tell."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll()}
+
+
+def main(control_fd: int, parent_pid: int, level: int) -> None:
+    """Warm up, say so, then fork one box per message until the socket closes or the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o022)
-    parent = os.pidfd_open(parent_pid)
-    if os.getppid() != parent_pid:
-        return
     control = socket.socket(fileno=control_fd)
-    missing = _preload()
+    full = LEVELS[level] == "full"
+    try:
+        missing = preload(lambda: os.getppid() == parent_pid)
+    finally:
+        shutil.rmtree(os.environ["MPLCONFIGDIR"], ignore_errors=True)  # nobody else may be left to do it
+    if not full:
+        with contextlib.suppress(ImportError):  # of joblib: the script's to report
+            importlib.import_module("sandbox.threads").work_without_processes()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     base = box.Base(
         pid=os.getpid(),
         environment=mounts.python_environment(),
         covered=mounts.sample_tables(),
-        data_bytes=_data_bytes(),
+        data_bytes=data_bytes(),
         filter=seccomp.program(),
-        owner_map=box.owner_map() if box.is_root() else None,
+        owner_map=box.owner_map() if full and box.is_root() else None,
         threads=int(os.environ["OMP_NUM_THREADS"]),
         own_path=sys.path[0],
     )
+    parent = os.pidfd_open(parent_pid)
+    if os.getppid() != parent_pid:
+        return
+    live = _life(LEVELS[level], base)
+    tree.adopt_orphans()
     gc.collect()
     gc.freeze()
+    kernel.gather_memory()
     control.send(json.dumps({"event": "ready", "missing": missing}).encode())
-    _serve(control, parent, base)
+    _serve(control, parent, live)

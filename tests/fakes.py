@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sandbox.base import Artifact, Job, Metric, Outcome, Output, SandboxError
+from sandbox.base import Artifact, Job, Metric, Outcome, Output, SandboxBroken, SandboxError, Session, SessionEnded
 
 ENDED_WELL = Outcome("ok", "The script finished in 0.0 s.", "scripted", exit_code=0)
 
@@ -26,13 +26,63 @@ class Scene:
     """Raised after `says`, instead of an outcome."""
 
 
-class ScriptedSandbox:
-    """A `Sandbox` that plays one scene per run, in order, and keeps the jobs it was given."""
+@dataclass(frozen=True)
+class Talk:
+    """What a script that stays answers, in order; an `Outcome` is its end, a `SandboxBroken` that of its sandbox."""
 
-    def __init__(self, *scenes: Scene) -> None:
+    answers: Sequence[bytes | Outcome | SandboxBroken] = ()
+    breaks: SandboxError | None = None
+    """Raised instead of a session."""
+
+
+class ScriptedSession:
+    """A `Session` that plays a talk and keeps what it was asked."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.asked: list[bytes] = []
+        self.seconds: list[float] = []
+        """That each answer might take."""
+        self._answers = list(talk.answers)
+        self._outcome: Outcome | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Until an outcome was played or it was closed."""
+        return self._outcome is None
+
+    async def ask(self, request: bytes, *, seconds: float, most_bytes: int) -> bytes:
+        """The next answer; an AssertionError when the script of the test is at its end."""
+        await asyncio.sleep(0)
+        if self._outcome is None:
+            assert self._answers, "The test has no answer left"
+            self.asked.append(request)
+            self.seconds.append(seconds)
+            await asyncio.sleep(0)
+            answer = self._answers.pop(0)
+            if isinstance(answer, bytes):
+                assert len(answer) <= most_bytes
+                return answer
+            if isinstance(answer, SandboxBroken):
+                self._outcome = Outcome("sandbox_broken", str(answer), "scripted")
+                raise answer
+            self._outcome = answer
+        raise SessionEnded(self._outcome)
+
+    async def close(self) -> Outcome:
+        """Ends as any script that is stopped."""
+        self._outcome = self._outcome or Outcome("killed_by_user", "The script was stopped on request.", "scripted")
+        return self._outcome
+
+
+class ScriptedSandbox:
+    """A `Sandbox` that plays one scene per run and one talk per session, in order, and keeps the jobs it was given."""
+
+    def __init__(self, *scenes: Scene | Talk) -> None:
         self.jobs: list[Job] = []
+        self.sessions: list[ScriptedSession] = []
         self.closed = False
-        self._scenes = list(scenes)
+        self._scenes = [scene for scene in scenes if isinstance(scene, Scene)]
+        self._talks = [talk for talk in scenes if isinstance(talk, Talk)]
 
     @property
     def isolation(self) -> str:
@@ -50,6 +100,21 @@ class ScriptedSandbox:
         if scene.breaks is not None:
             raise scene.breaks
         yield replace(scene.ends, files=_leave(scene.leaves, job))
+
+    async def serve(self, job: Job) -> Session:
+        """Begin the next talk."""
+        assert self._talks, f"The test has no talk left for the session {job.id}"
+        talk = self._talks.pop(0)
+        self.jobs.append(job)
+        await asyncio.sleep(0)
+        if talk.breaks is not None:
+            raise talk.breaks
+        self.sessions.append(ScriptedSession(talk))
+        return self.sessions[-1]
+
+    async def stop(self, job_id: str) -> bool:
+        """A scripted run is over before anybody could stop it."""
+        return False
 
     async def warm(self) -> None:
         """Always ready."""

@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Task = Literal["binary", "multiclass", "regression"]
 Role = Literal["number", "category", "boolean", "text", "date", "id", "constant", "empty"]
+Pairs = tuple[tuple[str, str], ...]
+"""A mapping as a contract can hold it: contracts are hashed."""
 SplitRule = Literal["random", "stratified", "time", "group"]
 
 
@@ -35,6 +37,79 @@ class Split(BaseModel):
     reason: str = ""
 
 
+class Derived(BaseModel):
+    """A column that the training script computes from others of the same row, by a function of a blueprint."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    role: Literal["number", "category"]
+    sources: Pairs
+    """Parameter of the function, column of the table."""
+    needs: tuple[str, ...]
+    """Parameters without which it cannot be computed."""
+    meaning: str
+    use: bool = True
+
+
+class Stated(BaseModel):
+    """A number that the report assumes because no table holds it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    value: float
+    meaning: str
+
+
+class Costs(BaseModel):
+    """What a decision about one row of two classes costs or brings, in the user's unit."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="forbid")
+
+    false_positive: float = Field(gt=0.0, le=1e12)
+    """Acting on a row of the other class."""
+    false_negative: float = Field(default=0.0, ge=0.0, le=1e12)
+    """Not acting on a row of the positive class."""
+    true_positive: float = Field(default=0.0, ge=0.0, le=1e12)
+    """Gain of acting on a row of the positive class, costs of acting taken off."""
+
+    @model_validator(mode="after")
+    def _something_is_at_stake(self) -> "Costs":
+        if self.false_negative + self.true_positive <= 0:
+            raise ValueError("a miss has to cost something, or a hit to bring something")
+        return self
+
+
+class BlueprintPart(BaseModel):
+    """What a contract has from a blueprint; it is complete, so the blueprint's folder is not needed any more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    title: str
+    sentence: str
+    """How well the table fits, and how to leave it out."""
+    matched: Pairs
+    """Column of the blueprint, column of the table."""
+    kinds: Pairs
+    """Column of the table, its kind in the blueprint."""
+    derived: tuple[Derived, ...] = ()
+    code: str = ""
+    """Functions of the computed columns; they run in the sandbox alone."""
+    quality: float
+    """0 to 100."""
+    quality_parts: tuple[tuple[str, float, str], ...] = ()
+    """Name, points lost, sentence."""
+    action: str = ""
+    """What is done about the rows that the model points at; "" when nothing is."""
+    value_column: str | None = None
+    stated: tuple[Stated, ...] = ()
+    within: float = 0.1
+    sections: tuple[tuple[str, str], ...] = ()
+    """Title and Markdown with {{places}} for the report."""
+
+
 class Contract(BaseModel):
     """Everything that the training script and the scorer have to agree on."""
 
@@ -57,11 +132,14 @@ class Contract(BaseModel):
     also: tuple[str, ...] = ()
     """Further metrics that are reported."""
     cost_of_errors: str = ""
+    costs: Costs | None = None
+    """The same in numbers, for a decision threshold; two classes only."""
     budget_seconds: float = Field(default=60.0, ge=5.0, le=86_400.0)
     """Wall clock for the whole run: training, scoring and audit."""
     candidates: tuple[str, ...] = ("linear", "lightgbm", "extra_trees")
     seed: int = 0
     assumptions: tuple[str, ...] = ()
+    blueprint: BlueprintPart | None = None
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -167,8 +167,9 @@ def _sample(actual: Array, predicted: Array, seed: int) -> Points:
 def _bars(values: Array) -> tuple[Bar, ...]:
     """Thirty bars over the middle 99 %; the tails are counted in the outermost bars."""
     low, high = np.quantile(values, [0.005, 0.995])
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
+    largest = max(abs(low), abs(high))
+    if high - low <= 1e-12 * largest:  # so near to each other that thirty numbers hardly fit between them
+        low, high = low - max(0.5, 1e-9 * largest), high + max(0.5, 1e-9 * largest)
     counts, edges = np.histogram(np.clip(values, low, high), bins=30, range=(float(low), float(high)))
     return tuple(
         Bar(low=float(a), high=float(b), rows=int(n)) for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)

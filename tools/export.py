@@ -3,7 +3,7 @@
     report.json report.md leaderboard.csv contract.json train.py notebook.ipynb requirements.txt README.md
     charts/<name>.png
     model/       model.joblib (bytes copied, never unpickled) schema.json train.py predict.py contract.json
-                 requirements.txt README.md
+                 reference.json (the training rows in aggregate) requirements.txt README.md
     inputs/      train.parquet contract.json holdout_features.parquet (groups.parquet)
     holdout/     labels.parquet: for the owner of the data; no sandbox ever had this folder
     bundle.zip   all of the above
@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
+from tools import reference
 from tools.chart_images import Renderer
 from tools.charts import Chart
 from tools.contract import Contract
@@ -70,16 +71,19 @@ def export(
     charts: Sequence[Chart],
     into: Path,
     renderer: Renderer | None = None,
+    table: Path | None = None,
 ) -> tuple[ArtifactInfo, ...]:
     """Write the folder `into` whole (an earlier one is replaced); raises `ExportError` when it cannot be written.
 
-    `model` is the model.joblib that the training sandbox left; `renderer` a warm one (else one is started).
+    `model` is the model.joblib that the training sandbox left; `renderer` a warm one (else one is started);
+    `table` the whole table, of which only the latest moment is asked (split by time).
     """
     into.parent.mkdir(parents=True, exist_ok=True)
     with _explained(into), _beside(into) as folder:
         _write_texts(folder, report, contract, script, charts)
         _write_data(folder, contract, sealed)
         _write_model(folder / "model", report, contract, script, model)
+        _text(folder / "model" / reference.FILE, reference.reference_text(sealed.train, contract, table))
         _draw(charts, folder / "charts", renderer)
         _zip(folder, folder / BUNDLE)
         _replace(folder, into)

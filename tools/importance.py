@@ -1,36 +1,46 @@
 """Permutation importance on sealed rows: how much worse the measure gets when one column is shuffled.
 
-The sandbox predicts with each column shuffled in turn (tools/recipes/importance.py) and never sees a label; here, on
-the trusted side, those predictions are judged (Breiman 2001; Fisher, Rudin & Dominici 2019).
+The sealed rows are shuffled here, the model predicts them in its sandbox and never sees a label, and here its answers
+are judged (Breiman 2001; Fisher, Rudin & Dominici 2019).
+
+A model of a script that is not ours can recognise that it is being measured, and answer otherwise. So it is asked in a
+session that has not seen the sealed rows before, each row with one shuffle only in a question, in an order that it
+cannot know. That makes it hard, not impossible: over several questions it sees the same rows again, and a row that no
+table would hold gives itself away. Hence `UNVERIFIED` wherever such an importance is shown.
 """
 
-from dataclasses import dataclass
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from tools.answers import ModelFailed, joined
 from tools.contract import Contract
 from tools.metrics import METRICS, Array, Metric
-from tools.predictions import (
-    Predictions,
-    PredictionsRefused,
-    feature_codes,
-    predictions_in,
-    read_predictions,
-    read_untrusted,
-    whole,
-)
+from tools.predictions import Predictions, PredictionsRefused, read_predictions
 from tools.score import LEVEL, Truth, prepared, read_truth, resampled
 
 REPEATS = 3
-"""Times that a column is shuffled, as `recipes.importance_for` fills it in."""
+"""Times that a column is shuffled."""
 MAX_ROWS = 2_000
-"""Sealed rows that are predicted anew each time, as `recipes.importance_for` fills it in."""
-MOST_CELLS = 20_000_000
-"""Values in one file (160 MB); the program stops before it has written more."""
+"""Sealed rows that are predicted anew each time."""
+ROWS_AT_ONCE, CELLS_AT_ONCE = 20_000, 5_000_000
+"""Shuffled columns are asked about together, because most models pay per call."""
 RESAMPLES = 100
+UNVERIFIED = "Importance was measured on the script's own answers; a script that wants to can disguise it."
+
+Ask = Callable[[pa.Table], Awaitable[Predictions]]
+"""The model: rows in, predictions out."""
+_Shuffle = tuple[int, str]
+"""Which repeat of which column."""
 
 
 class Importance(BaseModel):
@@ -44,79 +54,175 @@ class Importance(BaseModel):
     ci_high: float
 
 
-@dataclass(frozen=True)
-class _Shuffled:
-    """What the model said about the same rows, each time with one column shuffled."""
+class Measured(BaseModel):
+    """The columns that were measured, the most important first."""
 
-    rows: NDArray[np.int64]
-    """Positions in the sealed rows, ascending."""
-    by_feature: dict[int, list[Predictions]]
-    """Position in the contract's features -> one set of predictions per repeat, in the order of `rows`."""
+    model_config = ConfigDict(frozen=True)
+
+    columns: tuple[Importance, ...] = ()
+    note: str = ""
+    """For the report: what was not measured, and why."""
 
 
-def importance(
-    labels_path: Path, predictions_path: Path, permuted_path: Path, contract: Contract, *, seed: int = 0
-) -> tuple[Importance, ...]:
-    """Columns by importance, the largest first; columns for which there was no time are absent.
+@dataclass
+class _Bench:
+    """The sample of sealed rows, how the model does on it, and on each shuffle of it so far."""
 
-    Raises `PredictionsRefused` for a file that is not what the importance program writes.
+    rows: pa.Table
+    metric: Metric
+    contract: Contract
+    secret: int
+    """Of the generators: from the sealed labels, so that no script can know how rows are shuffled."""
+    truth: Truth
+    weights: list[Array]
+    """Of the rows: one each, then resamples of them."""
+    before: Array
+    after: dict[str, list[Array]] = field(default_factory=dict)
+
+    def generator(self, repeat: int, column: str) -> np.random.Generator:
+        """The same each time, and unknown to every script."""
+        return np.random.default_rng([self.contract.seed, self.secret, repeat, self.contract.features.index(column)])
+
+    def judged(self, predictions: Predictions) -> Array:
+        """The measure for each of the weights."""
+        if self.metric.needs == "probability" and predictions.probabilities is None:
+            raise PredictionsRefused(f"The shuffled rows have no probabilities, which {self.metric.label} needs.")
+        measure = prepared(self.metric, self.truth.codes, predictions, self.contract)
+        return np.array([measure(times) for times in self.weights])
+
+    def take(self, shuffles: Sequence[_Shuffle], predictions: Predictions) -> None:
+        """Judge what was predicted for these shuffles, one after the other."""
+        size = len(self.rows)
+        for place, (_, column) in enumerate(shuffles):
+            part = _taken(predictions, np.arange(place * size, (place + 1) * size))
+            self.after.setdefault(column, []).append(self.judged(part))
+
+    def found(self) -> tuple[Importance, ...]:
+        """Mean over the repeats of (measure as it is - measure with the column shuffled)."""
+        sign = 1.0 if self.metric.greater_is_better else -1.0
+        drops = {
+            column: sign * np.mean([self.before - one for one in after], axis=0) for column, after in self.after.items()
+        }
+        return tuple(sorted((_importance(*item, self.metric) for item in drops.items()), key=lambda item: -item.drop))
+
+
+async def importance(
+    ask: Ask,
+    labels: Path,
+    features: Path,
+    predictions: Path,
+    contract: Contract,
+    *,
+    seconds: float,
+    verified: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+) -> Measured:
+    """What the model relies on, by the sealed rows; columns for which there is no time are absent and noted.
+
+    `features` and `labels`: the sealed rows; `predictions`: what the model said about them as they are. `verified`: the
+    model is of our own unmodified recipe; any other is asked so that it can hardly recognise what is shuffled, which
+    takes more questions. A model that fails on the way, or whose answers are refused, is no error but a note. Raises
+    `SandboxError`.
     """
-    truth = read_truth(labels_path, contract)
-    model = read_predictions(predictions_path, contract, len(truth.codes))
-    shuffled = _read(permuted_path, contract, len(truth.codes))
-    found = _judged(shuffled, truth, model, contract, seed)
-    return tuple(sorted(found, key=lambda item: -item.drop))
-
-
-def importance_and_note(
-    labels_path: Path, predictions_path: Path, permuted_path: Path, contract: Contract, *, seed: int = 0
-) -> tuple[tuple[Importance, ...], str | None]:
-    """Like `importance`, but a refused file is no error: (columns, a note for the report about what is not there)."""
     try:
-        found = importance(labels_path, predictions_path, permuted_path, contract, seed=seed)
+        bench = await asyncio.to_thread(_bench, labels, features, predictions, contract)
+        trouble = await _measure(bench, ask, clock() + seconds, clock, mixed=not verified)
+        columns = await asyncio.to_thread(bench.found)
     except PredictionsRefused as refused:
-        return (), f"Importance could not be computed: {refused}"
-    return found, measured_note(len(found), contract)
+        return Measured(note=f"Importance could not be computed: {refused}")
+    notes = [_note(len(columns), len(contract.features), trouble), UNVERIFIED if columns and not verified else ""]
+    return Measured(columns=columns, note=" ".join(filter(None, notes)))
 
 
-def measured_note(measured: int, contract: Contract) -> str | None:
-    """What the report says when not every column was measured; None when all were."""
-    columns = len(contract.features)
+async def _measure(bench: _Bench, ask: Ask, until: float, clock: Callable[[], float], *, mixed: bool) -> str:
+    """One column first (mixed: two), then as many at once as fit, at the speed so far, into half of the time left.
+
+    Returns what the model failed with, or nothing.
+    """
+    size, columns = len(bench.rows), bench.rows.column_names
+    work = [(repeat, name) for repeat in range(REPEATS) for name in bench.contract.features if name in columns]
+    most = max(1, min(ROWS_AT_ONCE // size, CELLS_AT_ONCE // max(bench.rows.nbytes // 8, 1)))
+    at_once = 2 if mixed else 1
+    while work:
+        shuffles, began = [one for one in work[:at_once] if one[0] == work[0][0]], clock()
+        try:
+            predictions = await _asked(bench, ask, shuffles, mixed)
+        except ModelFailed as problem:
+            return str(problem)
+        await asyncio.to_thread(bench.take, shuffles, predictions)
+        del work[: len(shuffles)]
+        seconds = max((clock() - began) / len(shuffles), 1e-6)
+        at_once = max(1, min(most, int((until - clock()) / 2 / seconds)))
+        if clock() + seconds > until:
+            break
+    return ""
+
+
+async def _asked(bench: _Bench, ask: Ask, shuffles: Sequence[_Shuffle], mixed: bool) -> Predictions:
+    """What the model says about the rows once for each shuffle, in one question or in as many as there are shuffles."""
+    table = await asyncio.to_thread(_all_shuffled, bench, shuffles)
+    if not mixed:
+        return await ask(table)
+    questions = _mixed(len(bench.rows), len(shuffles), bench.generator(*shuffles[0]))
+    said = joined([await ask(table.take(pa.array(rows))) for rows in questions])
+    return _taken(said, np.argsort(np.concatenate(questions)))
+
+
+def _mixed(rows: int, shuffles: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Which rows of the tables one below the other each question takes: each row once, with any of the shuffles."""
+    first = generator.integers(shuffles, size=rows)
+    taken = [(first + turn) % shuffles * rows + np.arange(rows) for turn in range(shuffles)]
+    return [generator.permutation(places) for places in taken]
+
+
+def _note(measured: int, columns: int, trouble: str) -> str:
     if measured >= columns:
-        return None
-    return f"Importance of {measured} of {columns} columns; there was no time for the rest."
+        return ""
+    rest = f"Importance of {measured} of {columns} columns" if measured else "What the model relies on was not measured"
+    return f"{rest}; the model failed: {trouble}" if trouble else f"{rest}; there was no time for more."
 
 
-def _read(path: Path, contract: Contract, rows: int) -> _Shuffled:
-    """Each column's repeats over one and the same sample of rows, every row once, or the file is refused."""
-    each = min(rows, MAX_ROWS)
-    most = min(len(contract.features) * REPEATS * each, max(each, MOST_CELLS // (4 + len(contract.classes))))
-    table = read_untrusted(path, contract, {"feature": "text", "repeat": "whole", "row": "whole"}, most, exactly=False)
-    feature, repeat, row = feature_codes(table, contract), whole(table, "repeat"), whole(table, "row")
-    _within(repeat, REPEATS, "repeats")
-    _within(row, rows, "rows")
-    key = (feature * REPEATS + repeat) * rows + row
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    if (np.diff(key) == 0).any():
-        raise PredictionsRefused("A row is predicted twice with the same column shuffled.")
-    kinds, sizes = np.unique(key // rows, return_counts=True)
-    sample = (key % rows).reshape(-1, each) if (sizes == each).all() else None
-    if sample is None or (sample != sample[:1]).any():
-        raise PredictionsRefused(f"Every column must be shuffled over the same {each} rows.")
-    everything, by_feature = predictions_in(table, contract), dict[int, list[Predictions]]()
-    for place, kind in enumerate(kinds):
-        part = _take(everything, order[place * each : (place + 1) * each])
-        by_feature.setdefault(int(kind) // REPEATS, []).append(part)
-    return _Shuffled(sample[0] if len(sample) else np.arange(0), by_feature)
+def _bench(labels: Path, features: Path, predictions: Path, contract: Contract) -> _Bench:
+    truth = read_truth(labels, contract)
+    everything = len(truth.codes)
+    model = read_predictions(predictions, contract, everything)
+    rows = pq.read_table(features)
+    sample = _sample(everything, contract.seed)
+    part = Truth(truth.codes[sample], truth.unit[sample])
+    bench = _Bench(
+        rows=rows.select([name for name in rows.column_names if name in contract.features]).take(pa.array(sample)),
+        metric=_metric(contract, model),
+        contract=contract,
+        secret=int.from_bytes(hashlib.sha256(truth.codes.tobytes()).digest()[:8], "big"),
+        truth=part,
+        weights=[np.ones(len(sample)), *resampled(part, None, RESAMPLES, contract.seed)],
+        before=np.empty(0),
+    )
+    bench.before = bench.judged(_taken(model, sample))
+    return bench
 
 
-def _within(values: NDArray[np.int64], count: int, what: str) -> None:
-    if len(values) and (values.min() < 0 or values.max() >= count):
-        raise PredictionsRefused(f"The {what} must be 0 to {count - 1}.")
+def _sample(rows: int, seed: int) -> NDArray[np.int64]:
+    """At most MAX_ROWS of the rows, ascending."""
+    if rows <= MAX_ROWS:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, MAX_ROWS, replace=False))
 
 
-def _take(predictions: Predictions, rows: NDArray[np.intp] | NDArray[np.int64]) -> Predictions:
+def _all_shuffled(bench: _Bench, shuffles: Iterable[_Shuffle]) -> pa.Table:
+    """The rows once for each shuffle, one below the other."""
+    return pa.concat_tables([_shuffled(bench, *shuffle) for shuffle in shuffles]).combine_chunks()
+
+
+def _shuffled(bench: _Bench, repeat: int, name: str) -> pa.Table:
+    """The rows with the values of one column dealt out anew."""
+    rows = bench.rows
+    order = bench.generator(repeat, name).permutation(len(rows))
+    place = rows.column_names.index(name)
+    return rows.set_column(place, rows.schema.field(place), rows.column(place).take(pa.array(order)))
+
+
+def _taken(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
     probabilities = predictions.probabilities
     return Predictions(predictions.values[rows], None if probabilities is None else probabilities[rows])
 
@@ -129,36 +235,10 @@ def _metric(contract: Contract, model: Predictions) -> Metric:
     return metric
 
 
-def _judged(shuffled: _Shuffled, truth: Truth, model: Predictions, contract: Contract, seed: int) -> list[Importance]:
-    """Mean over the repeats of (measure as it is - measure with the column shuffled), resampled over rows."""
-    if not shuffled.by_feature:
-        return []
-    metric, rows = _metric(contract, model), shuffled.rows
-    if metric.needs == "probability" and any(one.probabilities is None for one in _all(shuffled)):
-        raise PredictionsRefused(f"The shuffled rows have no probabilities, which {metric.label} needs.")
-    part = Truth(truth.codes[rows], truth.unit[rows])
-    weights = [np.ones(len(rows)), *resampled(part, None, RESAMPLES, seed)]
-
-    def measured(predictions: Predictions) -> Array:
-        measure = prepared(metric, part.codes, predictions, contract)
-        return np.array([measure(times) for times in weights])
-
-    before, sign = measured(_take(model, rows)), 1.0 if metric.greater_is_better else -1.0
-    found = []
-    for code, repeats in shuffled.by_feature.items():
-        after = np.mean([measured(predictions) for predictions in repeats], axis=0)
-        found.append(_importance(contract.features[code], sign * (before - after), metric))
-    return found
-
-
-def _all(shuffled: _Shuffled) -> list[Predictions]:
-    return [predictions for repeats in shuffled.by_feature.values() for predictions in repeats]
-
-
 def _importance(column: str, drops: Array, metric: Metric) -> Importance:
     """From the drop on the rows themselves (first) and on each resample of them."""
-    value, drawn = float(drops[0]), drops[1:]
+    value, drawn = float(drops[0]), drops[1:][np.isfinite(drops[1:])]
     if not np.isfinite(value):
         raise PredictionsRefused(f"{metric.label} is not defined on the rows that were shuffled.")
-    low, high = np.nanpercentile(drawn, LEVEL) if np.isfinite(drawn).any() else (value, value)
+    low, high = np.percentile(drawn, LEVEL) if len(drawn) else (value, value)
     return Importance(column=column, drop=value, ci_low=min(float(low), value), ci_high=max(float(high), value))

@@ -21,6 +21,9 @@ Weighted = Callable[[Array], float]
 Prepare = Callable[[Array, Array, int], Weighted]
 """(y_true, prediction, number of classes; 0 for numbers) -> the measure as a function of the row weights."""
 
+Loss = Callable[[Array, Array], Array]
+"""(y_true, prediction) -> one value per row."""
+
 RARE_SHARE = 0.10
 """Below this share of the rarer class ROC-AUC flatters (Davis & Goadrich 2006), so precision-recall leads."""
 
@@ -40,6 +43,10 @@ class Metric:
     """The value of a guess that ignores the features, where it does not depend on the table."""
     decimals: int = 3
     bounded: tuple[float, float] | None = None
+    by_class: bool = False
+    """What it can say is limited by the rarest class, not by the rows."""
+    loss: Loss | None = None
+    """For a mean of something per row (or the root of one): that something."""
 
     def compute(self, y_true: NDArray[Any], prediction: NDArray[Any], classes: int = 2) -> float:
         """The measure over all rows with equal weight; NaN where it is not defined (e.g. AUC with one class)."""
@@ -127,19 +134,31 @@ def _full(probability: Array) -> Array:
     return np.column_stack([1.0 - probability, probability]) if probability.ndim == 1 else probability
 
 
-def _log_loss(y_true: Array, probability: Array, classes: int) -> Weighted:
+def _mean_loss(loss: Loss) -> Prepare:
+    return lambda y_true, prediction, classes: _mean_of(loss(y_true, prediction))
+
+
+def _log_loss(y_true: Array, probability: Array) -> Array:
     table = _full(probability)
     table = table / table.sum(axis=1, keepdims=True)
     given_to_truth = table[np.arange(len(y_true)), y_true.astype(np.intp)]
-    return _mean_of(-np.log(np.clip(given_to_truth, 1e-15, 1.0)))
+    return np.asarray(-np.log(np.clip(given_to_truth, 1e-15, 1.0)))
 
 
-def _brier(y_true: Array, probability: Array, classes: int) -> Weighted:
-    """Binary: mean squared error of P(positive); several classes: summed over the classes (Brier 1950)."""
+def _brier(y_true: Array, probability: Array) -> Array:
+    """Binary: squared error of P(positive); several classes: summed over the classes (Brier 1950)."""
     if probability.ndim == 1:
-        return _mean_of((probability - y_true) ** 2)
+        return np.asarray((probability - y_true) ** 2)
     truth = np.eye(probability.shape[1])[y_true.astype(np.intp)]
-    return _mean_of(((probability - truth) ** 2).sum(axis=1))
+    return np.asarray(((probability - truth) ** 2).sum(axis=1))
+
+
+def _squared(y_true: Array, value: Array) -> Array:
+    return np.asarray((y_true - value) ** 2)
+
+
+def _absolute(y_true: Array, value: Array) -> Array:
+    return np.abs(y_true - value)
 
 
 Counts = NDArray[np.float64]
@@ -180,7 +199,7 @@ def _balanced_accuracy(counts: Counts) -> float:
 
 
 def _rmse(y_true: Array, value: Array, classes: int = 0) -> Weighted:
-    mean_square = _mean_of((y_true - value) ** 2)
+    mean_square = _mean_of(_squared(y_true, value))
     return lambda weights: float(np.sqrt(mean_square(weights)))
 
 
@@ -226,7 +245,15 @@ METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(
-            "roc_auc", "ROC-AUC", CLASSES, True, "probability", _each_class(_area_under_roc), chance=0.5, bounded=UNIT
+            "roc_auc",
+            "ROC-AUC",
+            CLASSES,
+            True,
+            "probability",
+            _each_class(_area_under_roc),
+            0.5,
+            bounded=UNIT,
+            by_class=True,
         ),
         Metric(
             "average_precision",
@@ -236,9 +263,12 @@ METRICS: Mapping[str, Metric] = {
             "probability",
             _each_class(_average_precision_of),
             bounded=UNIT,
+            by_class=True,
         ),
-        Metric("log_loss", "log-loss", CLASSES, False, "probability", _log_loss),
-        Metric("brier", "Brier score", CLASSES, False, "probability", _brier, bounded=(0.0, 2.0)),
+        Metric("log_loss", "log-loss", CLASSES, False, "probability", _mean_loss(_log_loss), loss=_log_loss),
+        Metric(
+            "brier", "Brier score", CLASSES, False, "probability", _mean_loss(_brier), bounded=(0.0, 2.0), loss=_brier
+        ),
         Metric(
             "balanced_accuracy",
             "balanced accuracy",
@@ -247,6 +277,7 @@ METRICS: Mapping[str, Metric] = {
             "label",
             _from_counts(_balanced_accuracy),
             bounded=UNIT,
+            by_class=True,
         ),
         Metric(
             "accuracy",
@@ -265,6 +296,7 @@ METRICS: Mapping[str, Metric] = {
             "label",
             _from_counts(_per_class(lambda hits, predicted, actual: _ratio(2 * hits, predicted + actual, 0.0))),
             bounded=UNIT,
+            by_class=True,
         ),
         Metric(
             "precision",
@@ -274,6 +306,7 @@ METRICS: Mapping[str, Metric] = {
             "label",
             _from_counts(_per_class(lambda hits, predicted, actual: _ratio(hits, predicted, 0.0))),
             bounded=UNIT,
+            by_class=True,
         ),
         Metric(
             "recall",
@@ -283,9 +316,10 @@ METRICS: Mapping[str, Metric] = {
             "label",
             _from_counts(_per_class(lambda hits, predicted, actual: _ratio(hits, actual, 0.0))),
             bounded=UNIT,
+            by_class=True,
         ),
-        Metric("rmse", "RMSE", NUMBERS, False, "value", _rmse),
-        Metric("mae", "MAE", NUMBERS, False, "value", lambda y_true, value, classes: _mean_of(np.abs(y_true - value))),
+        Metric("rmse", "RMSE", NUMBERS, False, "value", _rmse, loss=_squared),
+        Metric("mae", "MAE", NUMBERS, False, "value", _mean_loss(_absolute), loss=_absolute),
         Metric("r2", "R²", NUMBERS, True, "value", _r2, bounded=(-np.inf, 1.0)),
         Metric("mape", "MAPE", NUMBERS, False, "value", _mape),
         Metric("median_absolute_error", "median absolute error", NUMBERS, False, "value", _median_absolute_error),

@@ -72,60 +72,9 @@ def schema_text(contract: Contract) -> str:
     return json.dumps(ModelSchema.of(contract).model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
-_DOCSTRING = '''"""Predict a table with the model in this folder.
-
-    python predict.py TABLE OUTPUT [MODEL]
-
-TABLE and OUTPUT end in .csv or .parquet; OUTPUT gets one line per row: its number from 0, the prediction and, for
-classes, the probability of each. Loading a model runs code from its file: use only a model that you trust.
-"""
-'''
-
-_PLACES = """HERE = Path(__file__).resolve().parent
-MODEL = HERE / "model.joblib"
-"""
-
-_MAIN = '''def read(path):
-    """CSV or Parquet; in CSV codes and categories stay text, so that leading zeros survive."""
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    return pd.read_csv(path, dtype={name: str for name in FEATURES if name not in NUMBERS and name not in DATES})
-
-
-if __name__ == "__main__":
-    if not 3 <= len(sys.argv) <= 4:
-        sys.exit("Usage: python predict.py TABLE OUTPUT [MODEL]   (TABLE and OUTPUT end in .csv or .parquet)")
-    MODEL = Path(sys.argv[3]) if len(sys.argv) == 4 else MODEL
-    rows, output = read(Path(sys.argv[1])), Path(sys.argv[2])
-    missing = [name for name in FEATURES if name not in rows.columns]
-    if missing:
-        print(f"Not in the table, so treated as missing: {', '.join(missing)}")
-    predictions = predict(load_model(), prepared(rows))
-    if output.suffix == ".parquet":
-        predictions.to_parquet(output, index=False)
-    else:
-        predictions.to_csv(output, index=False)
-'''
-
-
 def predict_program(contract: Contract) -> str:
-    """predict.py: the program of our own scoring, with a command line instead of the sandbox's fixed places."""
-    source = predictor_for(contract)
-    lines = source.splitlines(keepends=True)
-    body = ast.parse(source).body
-    first = next(node for node in body if isinstance(node, ast.Assign))
-    guard = body[-1]
-    head = "".join(lines[body[0].end_lineno : first.lineno - 1])
-    rest = "".join(lines[first.lineno - 1 : guard.lineno - 1])
-    rest = _replaced(rest, 'Path("inputs/model/train.py")', 'HERE / "train.py"')
-    rest = _replaced(rest, 'joblib.load("inputs/model/model.joblib")', "joblib.load(MODEL)")
-    return _DOCSTRING + head.replace("import json\n", "") + _PLACES + rest + _MAIN
-
-
-def _replaced(text: str, old: str, new: str) -> str:
-    if old not in text:
-        raise ValueError(f"The predict recipe does not contain {old} any more")
-    return text.replace(old, new)
+    """predict.py: the very text that our own scoring loads models and predicts with, with a command line."""
+    return predictor_for(contract)
 
 
 def requirements(script: str, *, notebook: bool = False) -> str:

@@ -1,6 +1,6 @@
-"""Predict a table with a model folder: the job for the sandbox, and its answer joined to the rows in a file.
+"""Predict a table with a model folder: how they fit, and what the model says joined to the rows in a file.
 
-The model is a pickle that we do not trust, so it is only ever loaded in the sandbox; what comes back is read as data.
+The model is a pickle that we do not trust, so it is only ever loaded in the sandbox (tools/worker.py).
 """
 
 import csv
@@ -17,11 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from sandbox.base import Job, Limits
+from tools.contract import Contract
 from tools.ingest import Dataset
 from tools.model_folder import ModelSchema
-from tools.predictions import read_predictions
-from tools.recipes import predictor_for
+from tools.predictions import Predictions
 
 MAX_SCHEMA_BYTES = 5_000_000
 MAX_XLSX_ROWS = 1_048_575
@@ -34,31 +33,23 @@ class PredictError(ValueError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """A prediction that is ready to run: give `job` to the sandbox, then call `collect`."""
+    """A prediction that is ready to run: have the model in `folder` predict `dataset.path`, then call `collect`."""
 
-    job: Job
-    schema: ModelSchema
+    folder: Path
+    contract: Contract
     dataset: Dataset
     notes: tuple[str, ...]
     """What the user should know about how the table fits, a sentence each."""
 
 
-def prepare(model_dir: Path, dataset: Dataset, *, outputs: Path, limits: Limits | None = None) -> Prediction:
-    """The job that predicts `dataset` with the model in `model_dir`; `outputs` receives predictions.parquet.
+def prepare(model_dir: Path, dataset: Dataset) -> Prediction:
+    """How `dataset` is predicted with the model in `model_dir`.
 
     Raises `PredictError` for a folder without a model, and when columns that the model needs are missing.
     """
     folder = find_model(model_dir)
     schema = read_schema(folder / "schema.json")
-    notes = _fit(schema, dataset)
-    job = Job(
-        id=f"predict-{dataset.id[:16]}",
-        script=predictor_for(schema.contract()),
-        inputs={"model": folder, "table.parquet": dataset.path},
-        outputs=outputs,
-        limits=limits or Limits(),
-    )
-    return Prediction(job, schema, dataset, notes)
+    return Prediction(folder, schema.contract(), dataset, _fit(schema, dataset))
 
 
 def find_model(folder: Path) -> Path:
@@ -75,11 +66,11 @@ def find_model(folder: Path) -> Path:
 
 def read_schema(path: Path) -> ModelSchema:
     """schema.json, checked; raises `PredictError`."""
+    if path.stat().st_size > MAX_SCHEMA_BYTES:
+        raise PredictError("schema.json of the model is far larger than a schema can be.")
     try:
-        if path.stat().st_size > MAX_SCHEMA_BYTES:
-            raise PredictError("schema.json of the model is far larger than a schema can be.")
         return ModelSchema.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
+    except (ValidationError, ValueError, RecursionError) as problem:  # ValueError: no text, no JSON, endless digits
         raise PredictError(
             "schema.json of the model is damaged; take the model folder from the run again."
         ) from problem
@@ -136,15 +127,14 @@ def check_output(out: Path) -> None:
         raise PredictError(f"{str(out)!r} is a folder; name a file such as predictions.csv.")
 
 
-def collect(prediction: Prediction, predictions: Path, out: Path) -> int:
-    """Check what the sandbox wrote, join it to the rows and write `out` by its extension; returns the number of rows.
+def collect(prediction: Prediction, found: Predictions, out: Path) -> int:
+    """Join what the model said to the rows and write `out` by its extension; returns the number of rows.
 
-    Columns added: `prediction`, and for classes `p_<class>`. Written whole or not at all. Raises `PredictionsRefused`
-    (the model's answer is no set of predictions), `PredictError` (kind of file) or OSError.
+    Columns added: `prediction`, and for classes `p_<class>`. Written whole or not at all. Raises `PredictError` (kind
+    of file) or OSError.
     """
     check_output(out)
-    contract = prediction.schema.contract()
-    found = read_predictions(predictions, contract, prediction.dataset.rows)
+    contract = prediction.contract
     labels: pa.Array = pa.array(found.values)
     if contract.classes:
         labels = pa.array([contract.classes[int(code)] for code in found.values], pa.string())

@@ -1,4 +1,4 @@
-"""Predictions that a sandbox wrote: read as data, never executed, refused unless every row is there exactly once.
+"""Predictions that a sandbox made: read as data, never executed, refused unless every row is there exactly once.
 
 A file of some kilobytes can unfold to gigabytes, so its footer is checked before a value of it is decoded.
 """
@@ -25,6 +25,8 @@ SPARE_BYTES = 1_000_000
 """Room for names and metadata beside the numbers."""
 MOST_TEXT = 10_000
 """Bytes of one text in a file; class labels may be longer, then their length counts."""
+LARGEST = 1e70
+"""Of a predicted number: the scorer raises errors to the fourth power and adds them up."""
 ROWS_PER_GROUP = 1_000
 """Honest row groups have far more rows; a million tiny ones only cost time."""
 
@@ -69,34 +71,62 @@ class Texts:
 
 def read_predictions(path: Path, contract: Contract, rows: int) -> Predictions:
     """The predictions for rows 0..rows-1; raises `PredictionsRefused` for anything else."""
-    table = read_untrusted(path, contract, {"row": "whole"}, rows)
+    table = _read_untrusted(path, contract, rows)
     order = _row_order(table, rows)
-    found = predictions_in(table, contract)
+    found = _predictions_in(table, contract)
     probabilities = found.probabilities
     return Predictions(found.values[order], None if probabilities is None else probabilities[order])
 
 
-def predictions_in(table: pa.Table, contract: Contract) -> Predictions:
+def predictions_of(numbers: Array, contract: Contract, unknown: str = "") -> Predictions:
+    """Predictions from numbers, a line for each row; raises `PredictionsRefused` for what cannot be true.
+
+    First the prediction (for classes its place in `contract.classes`; `unknown` is a label that has none), then the
+    probability of each class, or nothing.
+    """
+    if contract.task == "regression":
+        return Predictions(_scorable(numbers[:, 0]), None)
+    values = _finite(numbers[:, 0], "prediction")
+    places = np.arange(len(contract.classes))
+    if not np.isin(values, places).all():
+        raise PredictionsRefused(f"“{readable(unknown, 60)}” {_no_class(contract)}.")
+    if numbers.shape[1] == 1:
+        return Predictions(values, None)
+    matrix = np.column_stack([_finite(numbers[:, 1 + place], f"p_{place}") for place in places])
+    return Predictions(values, _checked_probabilities(matrix))
+
+
+def write_predictions(found: Predictions, contract: Contract, path: Path) -> None:
+    """Keep predictions as the file that `read_predictions` reads; whole or not at all."""
+    columns: dict[str, pa.Array] = {"row": pa.array(np.arange(len(found.values)))}
+    labels = pa.array(found.values)
+    if contract.classes:
+        labels = pa.array(contract.classes, pa.string()).take(pa.array(found.values.astype(np.int64)))
+    columns["prediction"] = labels
+    if found.probabilities is not None:
+        columns |= {f"p_{place}": pa.array(column) for place, column in enumerate(found.probabilities.T)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.table(columns), partial)
+    partial.replace(path)
+
+
+def _predictions_in(table: pa.Table, contract: Contract) -> Predictions:
     """The columns “prediction” and p_0, p_1, ... of a table, in its own order of rows."""
     if contract.task == "regression":
-        return Predictions(floats(table, "prediction"), None)
+        return Predictions(_scorable(_floats(table, "prediction")), None)
     return Predictions(_label_codes(table, contract), _probabilities(table, contract))
 
 
-def read_untrusted(
-    path: Path, contract: Contract, beside: Mapping[str, Kind], rows: int, *, exactly: bool = True
-) -> pa.Table:
-    """A Parquet file of predictions that a script wrote, within a size that honest content cannot exceed.
-
-    `beside`: the columns beside the predictions. `rows`: how many there must be, or at most when not `exactly`.
-    """
-    columns: dict[str, Kind] = {**beside, "prediction": "number" if contract.task == "regression" else "text"}
+def _read_untrusted(path: Path, contract: Contract, rows: int) -> pa.Table:
+    """A Parquet file of predictions that a script wrote, within a size that honest content cannot exceed."""
+    columns: dict[str, Kind] = {"row": "whole", "prediction": "number" if contract.task == "regression" else "text"}
     limit = _most_bytes(contract, len(columns) + len(contract.classes), rows)
     source = _open(path, limit)
     for name in _given_probabilities(path.name, source, contract):
         columns[name] = "number"
     _check_columns(path.name, source, columns)
-    _check_size(path.name, source.metadata, rows, exactly, limit)
+    _check_size(path.name, source.metadata, rows, limit)
     texts = [name for name, kind in columns.items() if kind == "text"]
     _check_storage(path.name, source.metadata, texts, _longest_text(contract))
     try:
@@ -158,12 +188,10 @@ def _is(kind: Kind, type_: pa.DataType) -> bool:
     return bool(pa.types.is_integer(type_) or (kind == "number" and pa.types.is_floating(type_)))
 
 
-def _check_size(name: str, footer: pq.FileMetaData, rows: int, exactly: bool, limit: int) -> None:
+def _check_size(name: str, footer: pq.FileMetaData, rows: int, limit: int) -> None:
     """The number of rows, and that every part of the file agrees with it."""
-    if exactly and footer.num_rows != rows:
+    if footer.num_rows != rows:
         raise PredictionsRefused(f"{name} has {footer.num_rows} rows, but {rows} were to be predicted.")
-    if footer.num_rows > rows:
-        raise PredictionsRefused(f"{name} has {footer.num_rows:,} rows, but there can be at most {rows:,}.")
     if footer.num_row_groups > 10 + rows // ROWS_PER_GROUP:
         raise PredictionsRefused(f"{name} is cut into {footer.num_row_groups:,} pieces, more than its rows need.")
     groups = [footer.row_group(place) for place in range(footer.num_row_groups)]
@@ -186,7 +214,7 @@ def _check_storage(name: str, footer: pq.FileMetaData, texts: list[str], longest
                 raise PredictionsRefused(f"{name} holds texts that are longer than any label.")
 
 
-def whole(table: pa.Table, name: str) -> NDArray[np.int64]:
+def _whole(table: pa.Table, name: str) -> NDArray[np.int64]:
     """A column of whole numbers without gaps; one beyond 2^63 wraps to a negative one."""
     column = table.column(name)
     if not pa.types.is_integer(column.type) or column.null_count:
@@ -195,22 +223,39 @@ def whole(table: pa.Table, name: str) -> NDArray[np.int64]:
 
 
 def _row_order(table: pa.Table, rows: int) -> NDArray[np.intp]:
-    found = whole(table, "row")
+    found = _whole(table, "row")
     order = np.argsort(found, kind="stable")
     if not np.array_equal(found[order], np.arange(rows)):
         raise PredictionsRefused(f"The rows must be 0 to {rows - 1}, each exactly once.")
     return order
 
 
-def floats(table: pa.Table, name: str) -> Array:
+def _floats(table: pa.Table, name: str) -> Array:
     """A column of finite numbers."""
-    values = np.asarray(table.column(name).to_numpy(), dtype=np.float64)
+    return _finite(np.asarray(table.column(name).to_numpy(), dtype=np.float64), name)
+
+
+def _finite(values: Array, name: str) -> Array:
     if not np.isfinite(values).all():
         raise PredictionsRefused(f"{int((~np.isfinite(values)).sum())} values of “{name}” are missing or infinite.")
     return values
 
 
-def texts(table: pa.Table, name: str, longest: int) -> Texts:
+def _scorable(values: Array) -> Array:
+    """Numbers whose errors can still be squared and added up."""
+    beyond = int((np.abs(_finite(values, "prediction")) > LARGEST).sum())
+    if beyond:
+        some = f"{beyond:,} predictions are" if beyond > 1 else "1 prediction is"
+        raise PredictionsRefused(f"{some} beyond ±{LARGEST:.0e}, which no score can be computed from.")
+    return values
+
+
+def readable(text: str, most: int) -> str:
+    """The beginning of a text that a script chose, on one line and without control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:most])
+
+
+def _texts(table: pa.Table, name: str, longest: int) -> Texts:
     """A column of text without gaps, no value longer than `longest` bytes."""
     column = table.column(name).combine_chunks()
     if column.null_count or column.dictionary.null_count:
@@ -224,25 +269,23 @@ def texts(table: pa.Table, name: str, longest: int) -> Texts:
         raise PredictionsRefused(f"The column “{name}” holds text that is not UTF-8.") from error
 
 
-def feature_codes(table: pa.Table, contract: Contract) -> NDArray[np.int64]:
-    """The column “feature” as positions in the contract's features; another name refuses the file."""
-    return _places(table, "feature", contract.features, contract, "is no feature of the contract")
-
-
 def _label_codes(table: pa.Table, contract: Contract) -> Array:
     """Text labels as positions in `contract.classes`; an unknown label refuses the file."""
-    unknown = f"is predicted, but it is not a class of “{contract.target}”"
-    return _places(table, "prediction", contract.classes, contract, unknown).astype(np.float64)
+    return _places(table, "prediction", contract.classes, contract, _no_class(contract)).astype(np.float64)
+
+
+def _no_class(contract: Contract) -> str:
+    return f"is predicted, but it is not a class of “{contract.target}”"
 
 
 def _places(table: pa.Table, name: str, known: tuple[str, ...], contract: Contract, unknown: str) -> NDArray[np.int64]:
-    found = texts(table, name, _longest_text(contract))
+    found = _texts(table, name, _longest_text(contract))
     place = {text: code for code, text in enumerate(known)}
     translation = np.array([place.get(text, -1) for text in found.distinct], dtype=np.int64)
     codes = translation[found.codes]
     if (codes < 0).any():
         other = found.distinct[int(found.codes[np.argmax(codes < 0)])]
-        raise PredictionsRefused(f"“{other[:60]}” {unknown}.")
+        raise PredictionsRefused(f"“{readable(other, 60)}” {unknown}.")
     return np.asarray(codes, dtype=np.int64)
 
 
@@ -250,7 +293,7 @@ def _probabilities(table: pa.Table, contract: Contract) -> Array | None:
     names = [f"p_{code}" for code in range(len(contract.classes))]
     if not names or "p_0" not in table.column_names:
         return None
-    return _checked_probabilities(np.column_stack([floats(table, name) for name in names]))
+    return _checked_probabilities(np.column_stack([_floats(table, name) for name in names]))
 
 
 def _checked_probabilities(matrix: Array) -> Array:

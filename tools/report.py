@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tools.audit import Probe
+from tools.blueprints.page import blueprint_page, blueprint_text
 from tools.charts import Chart, small
 from tools.contract import Contract
+from tools.honest import Honest
 from tools.importance import Importance
 from tools.lint import Finding
 from tools.markdown import plain
@@ -39,6 +41,7 @@ def report_json(
     author: str = "recipe",
     attempt: int = 1,
     isolation: str = "",
+    closer: Honest | None = None,
 ) -> Json:
     """report.json: everything that is known of a result, JSON-ready (no NaN).
 
@@ -80,9 +83,26 @@ def report_json(
         "attempt": attempt,
         "seed": contract.seed,
         "isolation": isolation,
+        **_closer(closer or Honest()),
         "hashes": dict(hashes),
         "versions": {"python": platform.python_version(), **versions(WITH_VERSIONS)},
     }
+
+
+def _closer(closer: Honest) -> Json:
+    """Calibration, decision, slices, learning, optimism, each None where it does not apply, and their sentences."""
+    return {**_rounded(closer.model_dump(mode="json")), "closer": list(closer.sentences)}
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits, so that lists of numbers stay small; JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
 
 
 def _scalar(one: Scalar) -> Json:
@@ -139,6 +159,8 @@ def answer_text(report: Mapping[str, Any]) -> str:
         _headline(report),
         _drivers(report),
         _warnings(report),
+        blueprint_text(report),
+        _closer_look(report),
         _limits(report),
     ]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
@@ -177,6 +199,22 @@ def _warnings(report: Mapping[str, Any]) -> str:
     return f"{ran} audit probe{'s' if ran > 1 else ''} ran and raised no alarm." if ran else ""
 
 
+def _closer_look(report: Mapping[str, Any]) -> str:
+    return "\n".join(f"- {sentence(line)}" for line in report.get("closer") or [])
+
+
+def _slices_table(report: Mapping[str, Any]) -> str:
+    found = report.get("slices")
+    if not found or not found["failing"]:
+        return ""
+    lines = [f"| rows where | rows | {found['of']} | 95 % interval | elsewhere |", "|---|---|---|---|---|"]
+    for one in found["failing"]:
+        limits = f"{small(one['ci_low'])} to {small(one['ci_high'])}"
+        cells = (plain(one["rows_are"]), f"{one['rows']:,}", small(one["error"]), limits, small(one["elsewhere"]))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _limits(report: Mapping[str, Any]) -> str:
     said = [sentence(note) for note in report["notes"]]
     if report["holdout_looks"] > 1:
@@ -197,7 +235,11 @@ def report_md(report: Mapping[str, Any], charts: Sequence[Chart] = ()) -> str:
         _headline(report),
         _scores_table(report),
         "## What drives it\n\n" + (_importance_table(report) or "No column made a measurable difference."),
+        blueprint_page(report),
         "## Can it be trusted?\n\n" + _audit_list(report),
+        "\n\n".join(part for part in ("## A closer look", _closer_look(report), _slices_table(report)) if part)
+        if report.get("closer")
+        else "",
         "## Models compared\n\n" + _leaderboard_table(report),
         "## How it was judged\n\n" + _judging(report),
         "## Pictures\n\n" + "\n\n".join(_picture(chart) for chart in charts) if charts else "",

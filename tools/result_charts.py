@@ -9,6 +9,8 @@ from tools import charts
 from tools.charts import Chart
 from tools.contract import Contract
 from tools.curves import ClassCurve, Curves
+from tools.honest import Honest
+from tools.honest_charts import honest_charts
 from tools.importance import Importance
 from tools.metrics import METRICS
 from tools.profile import Profile
@@ -23,6 +25,7 @@ def result_charts(
     curves: Curves,
     leaderboard: Sequence[Mapping[str, Any]],
     importance: Sequence[Importance],
+    closer: Honest | None = None,
 ) -> tuple[Chart, ...]:
     """Everything that applies to the task, the result first and the data last.
 
@@ -45,6 +48,8 @@ def result_charts(
     if importance:
         drops = [(item.column, item.drop, item.ci_low, item.ci_high) for item in importance]
         found.append(charts.importance(drops, importance_measure(contract)))
+    if closer is not None:
+        found += honest_charts(closer)
     if any(row.get("cv_score") is not None for row in leaderboard):
         found.append(charts.leaderboard(leaderboard, metric.label, greater_is_better=metric.greater_is_better))
     found.append(charts.target_distribution(profile.column(contract.target), contract))

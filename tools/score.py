@@ -1,49 +1,41 @@
 """The trusted scorer: labels that no script ever saw, predictions read as data, numbers with intervals and baselines.
 
-Intervals: percentile bootstrap (Efron 1979) with the same resamples for model and baselines, so that differences are
-paired. Rows are redrawn as the hold-out was drawn: within each class after a stratified split, in whole groups after a
-split by group, in blocks of consecutive rows after a split by time (Carlstein 1986).
+Intervals: tools/intervals.py, from a bootstrap with the same resamples for model and baselines, so that differences
+are paired. Rows are redrawn as the hold-out was drawn: within each class after a stratified split (the shares of the
+classes as the whole table knows them), in whole groups after a split by group, in at most twenty blocks of consecutive
+rows after a split by time (Carlstein 1986; as few as batch means, Schmeiser 1982, so that blocks hardly depend).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from tools.cautions import cautions
 from tools.contract import Contract
-from tools.metrics import METRICS, Array, Metric, Weighted
+from tools.intervals import NAMED, Draws, Information, Studentized, corrected, interval, of_difference, studentized
+from tools.measuring import Scalar as Scalar
+from tools.measuring import as_measured
+from tools.measuring import positive as positive
+from tools.measuring import prepared as prepared
+from tools.measuring import taken as taken
+from tools.metrics import METRICS, Array, Metric
 from tools.predictions import Predictions, PredictionsRefused, read_predictions
+from tools.resampling import Truth as Truth
+from tools.resampling import how_much_is_known, redrawn_in, strata
+from tools.resampling import resampled as resampled
 
 Comparison = Literal["better", "tie", "worse", "guess"]
-Kind = Literal["right", "label", "ranking", "value"]
-"""Of a measure: by labels ("right": without a single mistake), by the order of the rows, by anything else."""
 LEVEL = (2.5, 97.5)
+"""Percentiles of the middle 95 % of resamples."""
 MOST_DRAWN = 8_000_000
 """Rows redrawn over all resamples; beyond it fewer resamples are taken (but 200): large tables need fewer."""
 JUDGED_FOR_GUESSING_BY: Mapping[str, str] = {"recall": "balanced_accuracy", "precision": "balanced_accuracy"}
 """Calling every row positive has perfect recall, so whether a model only guesses is asked of another measure."""
-
-RANKING = ("roc_auc", "average_precision")
-"""Measures of the order of the rows alone."""
-NEW_ROWS = "that says nothing about how far new rows may differ."
-
-
-class Scalar(BaseModel):
-    """One measure on the sealed rows with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    label: str
-    value: float
-    ci_low: float
-    ci_high: float
-    greater_is_better: bool
 
 
 class Baseline(Scalar):
@@ -80,18 +72,11 @@ class Score(BaseModel):
     """Against the predictions of earlier attempts on the same rows, where there are some."""
     comparison: Comparison
     verdict: str
+    looks: int = 1
+    """Scorings of these rows so far, this one included; the verdict is held to the level that so many need."""
     rows: int
     method: str
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Labels of the sealed rows as the measures need them."""
-
-    codes: Array
-    """Class codes in the order of `contract.classes`, or numbers."""
-    unit: NDArray[np.int64]
 
 
 def read_truth(labels_path: Path, contract: Contract) -> Truth:
@@ -105,18 +90,22 @@ def read_truth(labels_path: Path, contract: Contract) -> Truth:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class Judged:
     """Every measure of every set of predictions: on the sealed rows, and on each resample of them."""
 
     exact: Mapping[tuple[str, str], float]
     """(whose predictions, measure) -> value."""
     drawn: Mapping[tuple[str, str], Array]
     """(whose predictions, measure) -> one value per resample; the same resamples for all."""
+    errors: Mapping[tuple[str, str], tuple[Array, float]]
+    """Of mean losses: standard error of the logarithm on each resample, and on the rows."""
+    known: Mapping[str, Information]
 
     def scalar(self, who: str, metric: Metric) -> Scalar:
         """The measure with its interval."""
         value = self.exact[who, metric.name]
-        low, high = _interval(self.drawn[who, metric.name], value)
+        errors, error = self.errors.get((who, metric.name), (None, float("nan")))
+        low, high = interval(metric, value, Draws(self.drawn[who, metric.name], errors, error), self.known[who])
         return Scalar(
             name=metric.name,
             label=metric.label,
@@ -131,8 +120,14 @@ class _Judged:
         sign = 1.0 if metric.greater_is_better else -1.0
         value = sign * (self.exact[MODEL, metric.name] - self.exact[against, metric.name])
         gaps = sign * (self.drawn[MODEL, metric.name] - self.drawn[against, metric.name])
-        low, high = _interval(gaps, value)
+        low, high = of_difference(value, gaps, self.known[MODEL])
         return Difference(against=against, value=value, ci_low=low, ci_high=high)
+
+    def strict(self, metric: Metric, against: str, looks: int) -> Difference:
+        """The difference at the level that so many looks at the same rows need."""
+        plain = self.difference(metric, against)
+        low, high = corrected(plain.value, (plain.ci_low, plain.ci_high), looks, self.known[MODEL])
+        return plain.model_copy(update={"ci_low": low, "ci_high": high})
 
 
 MODEL = "model"
@@ -145,13 +140,15 @@ def score(
     *,
     baselines: Mapping[str, Path],
     earlier: Mapping[str, Path] | None = None,
+    looks: int = 1,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Score:
     """Judge the predictions against the sealed labels.
 
     `baselines`: "dummy" and any others -> their predictions, checked like the model's; `earlier`: names of earlier
-    attempts -> theirs. Raises `PredictionsRefused` for a file that is not a full set of predictions.
+    attempts -> theirs; `looks`: how often these rows have been scored, this time included.
+    Raises `PredictionsRefused` for a file that is not a full set of predictions.
     """
     truth = read_truth(labels_path, contract)
     rows = len(truth.codes)
@@ -164,12 +161,12 @@ def score(
     wanted = [(MODEL, m) for m in dict.fromkeys((metric, guessing, *also))]
     wanted += [(name, m) for name in baselines for m in dict.fromkeys((metric, guessing))]
     wanted += [(name, metric) for name in rivals]
-    judged = _judge(wanted, given, truth, contract, resamples, seed)
+    judged = judge(wanted, given, truth, contract, resamples, seed)
     ranked = sorted(baselines, key=lambda name: metric.better(judged.exact[name, metric.name], 0.0), reverse=True)
     found = tuple(Baseline(model=name, **judged.scalar(name, metric).model_dump()) for name in ranked)
     own, difference = judged.scalar(MODEL, metric), judged.difference(metric, ranked[0])
     further = tuple(judged.scalar(MODEL, m) for m in also)
-    comparison = _compare(difference, judged.difference(guessing, "dummy"))
+    comparison = _compare(judged.strict(metric, ranked[0], looks), judged.strict(guessing, "dummy", looks))
     return Score(
         metric=own,
         also=further,
@@ -178,10 +175,11 @@ def score(
         difference=difference,
         earlier=tuple(judged.difference(metric, name) for name in rivals),
         comparison=comparison,
-        verdict=_verdict(comparison, judged, guessing, rows),
+        verdict=_verdict(comparison, judged, guessing, rows) + _held_to(comparison, difference, looks),
+        looks=looks,
         rows=rows,
         method=_method(truth, contract, len(judged.drawn[MODEL, metric.name])),
-        notes=(*notes, *_cautions((own, *further), judged, truth, given[MODEL], contract)),
+        notes=(*notes, *cautions((own, *further), truth, given[MODEL], contract)),
     )
 
 
@@ -200,80 +198,71 @@ def _judgeable(contract: Contract, model: Predictions) -> tuple[tuple[Metric, ..
     return tuple(metric for metric in also if metric.needs != "probability"), notes
 
 
-def prepared(metric: Metric, truth: Array, predictions: Predictions, contract: Contract) -> Weighted:
-    """The measure as a function of row weights, with binary tasks turned so that 1 is the positive class."""
-    probabilities, values = predictions.probabilities, predictions.values
-    if contract.task != "binary":
-        wanted = probabilities if metric.needs == "probability" else values
-        assert wanted is not None, "checked by _judgeable"
-        return metric.prepare(truth, wanted, len(contract.classes))
-    positive = _positive(contract)
-    is_positive = (truth == positive).astype(np.float64)
-    if metric.needs == "label":
-        return metric.prepare(is_positive, (values == positive).astype(np.float64), 2)
-    assert probabilities is not None, "checked by _judgeable"
-    return metric.prepare(is_positive, probabilities[:, positive], 2)
-
-
-def _positive(contract: Contract) -> int:
-    """Code of the positive class of a binary task."""
-    return contract.classes.index(contract.positive_class or contract.classes[-1])
-
-
-def _judge(
+def judge(
     wanted: list[tuple[str, Metric]],
     given: Mapping[str, Predictions],
     truth: Truth,
     contract: Contract,
     resamples: int,
     seed: int,
-) -> _Judged:
+) -> Judged:
+    """Each wanted measure of whose predictions, with its resamples."""
     measures = {(who, m.name): prepared(m, truth.codes, given[who], contract) for who, m in wanted}
     everywhere = np.ones(len(truth.codes))
     count = int(np.clip(MOST_DRAWN / len(everywhere), min(200, resamples), resamples))
     drawn = {key: np.empty(count) for key in measures}
-    for number, weights in enumerate(resampled(truth, _strata(truth, contract), count, seed)):
+    blocks = redrawn_in(truth, contract)
+    errors = {(who, m.name): _studentized(m, blocks, given[who], contract) for who, m in wanted if m.loss}
+    strays = {key: np.empty(count) for key in errors}
+    known_shares = how_much_is_known(contract)
+    for number, weights in enumerate(resampled(blocks, strata(truth, contract), count, seed, known_shares)):
         for key, measure in measures.items():
             drawn[key][number] = measure(weights)
-    return _Judged({key: measure(everywhere) for key, measure in measures.items()}, drawn)
+        for key, error in errors.items():
+            strays[key][number] = error(weights)
+    return Judged(
+        {key: measure(everywhere) for key, measure in measures.items()},
+        drawn,
+        {key: (strays[key], error(everywhere)) for key, error in errors.items()},
+        {who: _information(blocks, given[who], contract) for who, _ in wanted},
+    )
 
 
-def _strata(truth: Truth, contract: Contract) -> NDArray[np.int64] | None:
-    """Class per row where rows are redrawn within classes: as the split did, or where a class could vanish."""
-    if contract.task == "regression" or len(np.unique(truth.unit)) < len(truth.unit):
-        return None
-    codes = truth.codes.astype(np.int64)
-    smallest = int(np.bincount(codes)[np.unique(codes)].min())
-    return codes if contract.split.rule == "stratified" or smallest < 10 else None
+def _studentized(metric: Metric, blocks: Truth, predictions: Predictions, contract: Contract) -> Studentized:
+    assert metric.loss is not None, "asked by the caller"
+    loss = metric.loss(*as_measured(metric, blocks.codes, predictions, contract))
+    return studentized(loss, blocks.unit, root=metric.name == "rmse")
 
 
-def resampled(truth: Truth, strata: NDArray[np.int64] | None, count: int, seed: int) -> Iterator[Array]:
-    """Row weights of `count` bootstrap resamples: how often each row was drawn."""
-    generator = np.random.default_rng(seed)
-    _, unit = np.unique(truth.unit, return_inverse=True)
-    units, rows = int(unit.max()) + 1, len(unit)
-    if strata is None:
-        for _ in range(count):
-            times = np.bincount(generator.integers(0, units, units, dtype=np.int32), minlength=units)
-            yield (times if units == rows else times[unit]).astype(np.float64)
-        return
-    order = np.argsort(strata, kind="stable")
-    _, first, sizes = np.unique(strata[order], return_index=True, return_counts=True)
-    start, size = np.repeat(first, sizes), np.repeat(sizes, sizes)
-    weights = np.empty(rows)
-    for _ in range(count):
-        picked = start + (generator.random(rows, dtype=np.float32) * size).astype(np.int64)
-        weights[order] = np.bincount(np.minimum(picked, start + size - 1), minlength=rows)
-        yield weights
+def _information(blocks: Truth, predictions: Predictions, contract: Contract) -> Information:
+    units, rows = len(np.unique(blocks.unit)), len(blocks.unit)
+    if contract.task == "regression":
+        return Information(units, units, units)
+    classes = [blocks.codes == code for code in np.unique(blocks.codes)]
+    shares = _shares(blocks.codes, predictions.values, contract) if units == rows else {}
+    if contract.task == "multiclass":
+        return Information(units, max(1, units // len(classes)), max(1, units // len(classes)), shares)
+    called = len(np.unique(blocks.unit[predictions.values == positive(contract)]))
+    return Information(units, min(len(np.unique(blocks.unit[inside])) for inside in classes), called, shares)
 
 
-def _interval(values: Array, value: float) -> tuple[float, float]:
-    """The middle 95 % of the resamples in which the measure is defined; it always holds the value itself."""
-    defined = values[np.isfinite(values)]
-    if not len(defined):
-        return value, value
-    low, high = np.percentile(defined, LEVEL)
-    return min(float(low), value), max(float(high), value)
+def _shares(truth: Array, called: Array, contract: Contract) -> dict[str, tuple[tuple[int, int], ...]]:
+    """Of the measures that are means of shares: (hits, counted) per class."""
+    counts = [
+        (int((inside & said).sum()), int(inside.sum()), int(said.sum()))
+        for code in np.unique(truth)
+        for inside, said in [(truth == code, called == code)]
+    ]
+    shares = {}
+    if contract.task == "binary":
+        shares["balanced_accuracy"] = tuple((hits, rows) for hits, rows, _ in counts)
+        inside, said = truth == positive(contract), called == positive(contract)
+        counts = [(int((inside & said).sum()), int(inside.sum()), int(said.sum()))]
+        shares["recall"] = tuple((hits, rows) for hits, rows, _ in counts)
+    return shares | {
+        "precision": tuple((hits, named) for hits, _, named in counts),
+        "f1": tuple((hits, rows + named - hits) for hits, rows, named in counts),
+    }
 
 
 def _compare(difference: Difference, guess: Difference) -> Comparison:
@@ -284,7 +273,17 @@ def _compare(difference: Difference, guess: Difference) -> Comparison:
     return "worse" if difference.ci_high < 0 else "tie"
 
 
-def _verdict(comparison: Comparison, judged: _Judged, guessing: Metric, rows: int) -> str:
+def _held_to(comparison: Comparison, plain: Difference, looks: int) -> str:
+    """What the looks at the same rows change about the verdict, for its end."""
+    if looks < 2:
+        return ""
+    level = f"the {looks} looks at these rows (Bonferroni: {1 - 0.05 / looks:.1%} intervals)"
+    if comparison in ("better", "worse"):
+        return f", also after correction for {level}"
+    return f"; one look alone would have said better, but not after {level}" if plain.ci_low > 0 else ""
+
+
+def _verdict(comparison: Comparison, judged: Judged, guessing: Metric, rows: int) -> str:
     match comparison:
         case "better":
             return "better than the baseline"
@@ -309,59 +308,5 @@ def _method(truth: Truth, contract: Contract, resamples: int) -> str:
             else f"whole groups of {contract.split.column}"
         )
     else:
-        how = "rows within each class" if _strata(truth, contract) is not None else "rows"
-    return f"95 % percentile bootstrap (Efron 1979), {resamples} resamples of {how}; differences are paired"
-
-
-def _cautions(
-    scalars: tuple[Scalar, ...], judged: _Judged, truth: Truth, model: Predictions, contract: Contract
-) -> tuple[str, ...]:
-    """What the intervals do not say; the deciding measure comes first in `scalars`."""
-    flat = [item for item in scalars if item.ci_low == item.ci_high]
-    kinds = dict.fromkeys(_kind(item) for item in flat)
-    notes = [_no_width(kind, [i for i in flat if _kind(i) == kind], truth, model, contract) for kind in kinds]
-    if scalars[0].name == "recall" and (MODEL, "precision") in judged.exact:
-        notes.append(f"Recall is bought with false alarms: precision is {judged.exact[MODEL, 'precision']:.3f}.")
-    return tuple(notes)
-
-
-def _kind(item: Scalar) -> Kind:
-    """Which sort of measure it is."""
-    if METRICS[item.name].needs == "label":
-        return "right" if item.value == 1.0 else "label"
-    return "ranking" if item.name in RANKING else "value"
-
-
-def _no_width(kind: Kind, flat: list[Scalar], truth: Truth, model: Predictions, contract: Contract) -> str:
-    """One sentence for all measures of a kind whose interval has no width: that is no certainty."""
-    rows = len(truth.codes)
-    about = f"The interval of {' and '.join(item.label for item in flat)} has no width because"
-    match kind:
-        case "right":
-            counted = _counted(flat[0].name, truth, model, contract)
-            units = len(np.unique(truth.unit[counted]))
-            return (
-                f"{about} every one of the {int(counted.sum())} rows is right; with 95 % confidence fewer than "
-                f"{min(1.0, 3 / units):.1%} of such rows are wrong (rule of three, Hanley & Lippman-Hand 1983)."
-            )
-        case "ranking":
-            return f"{about} no resample changes the order of the rows ({_per_class(truth, contract)}): {NEW_ROWS}"
-        case "label":
-            return f"{about} its value is the same whichever of the {rows} rows are drawn: {NEW_ROWS}"
-        case "value":
-            return f"{about} each of the {rows} rows gives the same value: {NEW_ROWS}"
-
-
-def _counted(name: str, truth: Truth, model: Predictions, contract: Contract) -> NDArray[np.bool_]:
-    """The rows that the measure looks at: recall sees the true, precision the predicted positives of two classes."""
-    if contract.task == "binary" and name in ("recall", "precision"):
-        codes = truth.codes if name == "recall" else model.values
-        return np.asarray(codes == _positive(contract), dtype=np.bool_)
-    return np.ones(len(truth.codes), dtype=np.bool_)
-
-
-def _per_class(truth: Truth, contract: Contract, most: int = 5) -> str:
-    counts = np.bincount(truth.codes.astype(np.int64), minlength=len(contract.classes))
-    rarest = sorted(zip(counts.tolist(), contract.classes, strict=True))
-    named = ", ".join(f"{rows} “{label[:30]}”" for rows, label in rarest[:most])
-    return named + (f", {len(rarest) - most} larger classes" if len(rarest) > most else "")
+        how = "rows within each class" if strata(truth, contract) is not None else "rows"
+    return f"{NAMED}; from {resamples} bootstrap resamples of {how}"

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from tools.contract import Contract
 from tools.split import Cut, Index, SealError, check_cut, cut_rows, groups_of, moments_of
 
-__all__ = ["SealError", "Sealed", "class_counts", "label_text", "seal"]
+__all__ = ["SealError", "Sealed", "class_counts", "label_text", "seal", "sealed_rows"]
 
 MIN_ROWS = 10
 """Fewer usable rows than this cannot be split into something to learn from and something to judge by."""
@@ -91,6 +91,16 @@ def seal(dataset: TableFile, contract: Contract, into: Path) -> Sealed:
     cut = cut_rows(table, target, contract, _seed_of(dataset.id, contract))
     check_cut(cut, target, contract)
     return _write(table, target, cut, contract, into, key=_key(dataset.id, contract), dropped=len(placed) - len(kept))
+
+
+def sealed_rows(path: Path, dataset_id: str, contract: Contract) -> Index:
+    """Where the sealed rows stand in the table, in the order of the sealed labels; the same cut as `seal` makes."""
+    table = pq.read_table(path, columns=_columns_needed(path, contract))
+    target = target_column(table, contract)
+    kept = np.flatnonzero(_placeable(table, target, contract))
+    cut = cut_rows(table.take(kept), target.take(pa.array(kept)), contract, _seed_of(dataset_id, contract))
+    rows: Index = kept[cut.holdout]
+    return rows
 
 
 def label_text(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:

@@ -10,8 +10,11 @@ from agents.context import Context
 from agents.data_scientist import propose, revise
 from agents.events import Decided, ModelCandidates, PreprocessPlan, ProfileSummary, TargetDistributionReady
 from agents.nodes.parser import new_attempt
+from agents.planning.blueprints import OFF, attached, choose, with_defaults
+from agents.planning.costs import read_costs
 from agents.scribe import Scribe
 from agents.state import Pending, Request, State
+from tools.blueprints.shelf import shelf
 from tools.charts import target_distribution
 from tools.contract import Contract
 from tools.ingest import Dataset
@@ -70,11 +73,25 @@ async def _draft(state: State, scribe: Scribe, context: Context) -> dict[str, An
 def _plan(state: State, found: Profile, context: Context) -> Contract:
     """A fresh contract, or for a follow-up the earlier one with what was said changed."""
     request, base = Request.model_validate(state["request"]), state.get("base")
+    earlier, previous = None, None
     if base:
         earlier = Contract.model_validate(context.vault.get_json(base["contract_hash"]))
-        return revise(earlier, request, found, previous=Request.model_validate(base["goal"]))
-    budget = state.get("budget_seconds") or context.budget_seconds
-    return propose(request, found, budget_seconds=budget, seed=state.get("seed", context.seed))
+        previous = Request.model_validate(base["goal"])
+        if earlier.blueprint is None and request.blueprint is None and earlier.target == request.target:
+            request = request.model_copy(update={"blueprint": OFF})  # it was switched off at the gate, or never fitted
+    matched, said = choose(request, found, shelf(context.blueprints))
+    if previous is None or request.blueprint != previous.blueprint:
+        request = with_defaults(request, matched, found)
+    if said:
+        request = request.model_copy(update={"assumptions": (*request.assumptions, *said)})
+    if earlier is not None:
+        contract = revise(earlier, request, found, previous=previous)
+    else:
+        budget = state.get("budget_seconds") or context.budget_seconds
+        contract = propose(request, found, budget_seconds=budget, seed=state.get("seed", context.seed))
+    if state.get("costs"):
+        contract = contract.model_copy(update={"costs": read_costs(state["costs"], contract)})
+    return attached(contract, matched, request, found, dataset_of(state, context).path, earlier)
 
 
 async def _show(contract: Contract, digest: str, found: Profile, scribe: Scribe, context: Context) -> None:

@@ -10,10 +10,12 @@ from langgraph.runtime import Runtime
 from agents.context import Context
 from agents.events import Asked, DatasetSampleReady, PromptParsed
 from agents.parser import parse, schema_of, summary
+from agents.planning.blueprints import settled
 from agents.scribe import Scribe
 from agents.state import Pending, Question, Request, State
 from agents.supervisor import MODELLING
 from prompts.render import render
+from tools.blueprints.shelf import shelf
 from tools.ingest import Dataset, ingest
 from tools.profile import Profile
 from tools.samples import SAMPLES, is_sample, write_sample
@@ -98,6 +100,7 @@ async def _understand(state: State, scribe: Scribe, context: Context) -> dict[st
         understood: Request | Question = Request(kind="profile", text="")
     else:
         understood = await asyncio.to_thread(parse, text, schema, earlier)
+        understood = settled(understood, profile, await asyncio.to_thread(shelf, context.blueprints))
     if isinstance(understood, Question):
         await scribe.say(Asked(understood.text, understood.choices))
         return {

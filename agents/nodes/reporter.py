@@ -10,16 +10,21 @@ from agents.context import Context
 from agents.events import Answered, ArtifactAdded, ChartReady, Failed, NotebookReady
 from agents.nodes.data_scientist import contract_of, dataset_of, profile_of
 from agents.nodes.runner import attempt_folder, predictions_of, sealed_of, work_folder
+from agents.planning.blueprints import offer
 from agents.reporter import describe, why
 from agents.scribe import Scribe
 from agents.state import State
 from prompts.render import render
 from tools.audit import Probe
+from tools.blueprints.outcome import outcome
+from tools.blueprints.shelf import shelf
 from tools.charts import Chart
 from tools.curves import curves
 from tools.export import export
+from tools.honest import honest
 from tools.importance import Importance
 from tools.lint import Review
+from tools.markdown import plain
 from tools.report import answer_text, report_json
 from tools.result_charts import result_charts
 from tools.score import Score
@@ -54,7 +59,10 @@ def _answer(state: State, context: Context) -> Answered:
             columns = profile_of(state, context).columns
             return Answered(render("nothing_yet", example=f"predict {columns[-1].name}"), "why")
         case "profile":
-            return Answered(describe(profile_of(state, context), dataset_of(state, context).name), "profile")
+            seen = profile_of(state, context)
+            offered = plain(offer(seen, shelf(context.blueprints)))
+            described = describe(seen, dataset_of(state, context).name)
+            return Answered("\n\n".join(part for part in (described, offered) if part), "profile")
         case kind:
             return Answered(request["reply"], "unsupported" if kind == "unsupported" else "help")
 
@@ -73,6 +81,7 @@ async def _result(state: State, scribe: Scribe, context: Context) -> dict[str, A
         charts=pictures,
         into=attempt_folder(state, context) / "artifacts",
         renderer=context.renderer,
+        table=dataset_of(state, context).path,
     )
     await scribe.say(*(ArtifactAdded(state["attempt"], f.name, f.kind, f.bytes, f.sha256) for f in files))
     await scribe.say(NotebookReady(state["attempt"], "notebook.ipynb"))
@@ -91,6 +100,15 @@ def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], 
     verified = state["code_author"] == "recipe"
     review = Review.model_validate(context.vault.get_json(state["review_hash"] or ""))
     importance = [Importance.model_validate(item) for item in audited["importance"]]
+    closer = honest(
+        sealed.holdout_labels,
+        sealed.holdout_features,
+        predictions_of(state, context),
+        contract,
+        score=score,
+        leaderboard=run["leaderboard"] if verified else (),
+        learned=work_folder(state, context, "audit") / "learning" / "learning.json",
+    )
     report = report_json(
         contract=contract,
         score=score,
@@ -113,10 +131,19 @@ def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], 
         author=state["code_author"],
         attempt=state["attempt"],
         isolation=run["isolation"],
+        closer=closer,
+    )
+    report["blueprint"] = outcome(
+        contract,
+        table=dataset_of(state, context).path,
+        dataset_id=dataset_of(state, context).id,
+        labels=sealed.holdout_labels,
+        predictions=predictions_of(state, context),
+        script=context.vault.get_text(state["code_hash"] or ""),
     )
     shapes = curves(sealed.holdout_labels, predictions_of(state, context), contract)
     leaderboard = run["leaderboard"] if verified else []
-    pictures = result_charts(contract, profile_of(state, context), score, shapes, leaderboard, importance)
+    pictures = result_charts(contract, profile_of(state, context), score, shapes, leaderboard, importance, closer)
     return report, pictures
 
 

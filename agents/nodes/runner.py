@@ -8,6 +8,7 @@ import asyncio
 import json
 import shutil
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from typing import Any, Literal
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
-from agents.code_generator import training_seconds
+from agents.code_generator import training_limits
 from agents.context import Context
 from agents.events import Audited, Leaderboard, RunEnded, RunStarted, Scored
 from agents.live import LiveRun, run_and_tell
@@ -23,12 +24,14 @@ from agents.nodes.critic import MAX_TRIES, code_gate
 from agents.nodes.data_scientist import contract_of
 from agents.scribe import Scribe
 from agents.state import Failure, Scoring, State
-from sandbox.base import Job, Limits, Outcome
+from sandbox.base import Job, Limits, Outcome, SandboxBroken
+from tools.answers import ModelFailed
 from tools.audit import Probe, assemble
-from tools.importance import Importance, importance_and_note
+from tools.finite import finite
+from tools.importance import Measured, importance
 from tools.lint import Review
-from tools.predictions import PredictionsRefused
-from tools.recipes import audit_for, baseline_for, importance_for, predictor_for
+from tools.predictions import PredictionsRefused, write_predictions
+from tools.recipes import audit_for, baseline_for, learning_for
 from tools.score import Score, score
 from tools.seal import Sealed
 
@@ -37,6 +40,8 @@ MAX_EARLIER = 5
 """Earlier attempts that a new one is compared with."""
 PROBE_SHARE = 0.06
 """Part of the budget that each of importance and audit may take."""
+SCORING_SECONDS = 60.0
+"""For predicting the sealed rows, beside what is left of the budget."""
 
 
 async def runner(state: State, config: RunnableConfig, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def work_folder(state: State, context: Context, purpose: Purpose) -> Path:
 
 
 def predictions_of(state: State, context: Context) -> Path:
-    """What the model of this attempt said about the sealed rows (untrusted until the scorer has read it)."""
+    """What the model of this attempt said about the sealed rows, as far as it was accepted."""
     return work_folder(state, context, "score") / "model" / "predictions.parquet"
 
 
@@ -95,27 +100,27 @@ class _Work:
 
     async def _train_now(self, folder: Path) -> dict[str, Any]:
         context, contract = self._context, self._contract
-        seconds = training_seconds(contract.budget_seconds) + context.limits.seconds
         job = self._job(
             "train",
             context.vault.get_text(self._state["code_hash"] or ""),
             {"train.parquet": self._sealed.train, **self._groups(), "contract.json": self._contract_file(folder)},
             folder / "outputs",
-            replace(context.limits, seconds=seconds),
+            training_limits(context.limits, contract.budget_seconds, context.extra_seconds),
         )
         await self._scribe.status("IN_PROGRESS", "training")
-        limits = {name: float(value) for name, value in asdict(job.limits).items()}
+        limits = {name: float(value) for name, value in asdict(job.limits).items() if value is not None}
         await self._scribe.say_live(
             job.id, [RunStarted(self._state["attempt"], job.id, "train", context.sandbox.isolation, limits)]
         )
         live = LiveRun(job.id, contract.metric, verified=self._state["code_author"] == "recipe")
         aside = asyncio.create_task(self._aside())
         try:
-            outcome = await run_and_tell(context.sandbox, job, self._scribe, live.tell)
-            await aside
+            found = _finish(folder, await run_and_tell(context.sandbox, job, self._scribe, live.tell), job.id, live)
+            with suppress(SandboxBroken):  # what is missing is done again when it is needed; the training is kept
+                await aside
         finally:
             aside.cancel()
-        return _finish(folder, outcome, job.id, live)
+        return found
 
     async def _aside(self) -> None:
         """What needs no model is done while the model is trained: the baselines and the probe of the training rows."""
@@ -152,11 +157,11 @@ class _Work:
         folder = self._folder("score")
         if _finished(folder) is None:
             folder.mkdir(parents=True, exist_ok=True)
-            await asyncio.gather(self._predict(folder), self._baselines(folder))
+            await asyncio.gather(self._predict(), self._baselines(folder))
             _write_json(folder / "done.json", {"kind": "ok"})
-        result = await self._judge(folder)
         look = f"{self._state['attempt']}/{self._state['code_hash']}"
         looks = await self._context.journal.look(self._sealed.hash, look)
+        result = await self._judge(folder, looks)
         await self._scribe.say(Scored(self._state["attempt"], result.model_dump(mode="json"), looks))
         await self._scribe.status("IN_PROGRESS", "probing the result")
         digest = self._context.vault.put_json({"score": result.model_dump(mode="json"), "looks": looks})
@@ -181,11 +186,15 @@ class _Work:
         paths = {f"attempt {one['attempt']}": self._context.folder / one["predictions"] for one in same[-MAX_EARLIER:]}
         return {name: path for name, path in paths.items() if path.is_file()}
 
-    async def _predict(self, folder: Path) -> None:
-        inputs = {"model": self._model_folder(), "table.parquet": self._sealed.holdout_features}
-        outcome = await self._quietly("score", predictor_for(self._contract), inputs, folder / "model")
-        if not outcome.ok:
-            raise PredictionsRefused(f"The saved model cannot predict the sealed rows: {outcome.message}")
+    async def _predict(self) -> None:
+        if self._predictions.is_file():
+            return
+        rows, seconds = self._sealed.holdout_features, SCORING_SECONDS + max(0.0, self._left())
+        try:
+            found = await self._context.workers.predict(self._model_folder(), self._contract, rows, seconds=seconds)
+        except ModelFailed as problem:
+            raise PredictionsRefused(f"The saved model cannot predict the sealed rows: {problem}") from problem
+        await asyncio.to_thread(write_predictions, found, self._contract, self._predictions)
 
     async def _baselines(self, folder: Path) -> None:
         if (folder / "baseline" / "linear.parquet").is_file():
@@ -193,39 +202,51 @@ class _Work:
         inputs = {"train.parquet": self._sealed.train, "holdout_features.parquet": self._sealed.holdout_features}
         await self._quietly("score", baseline_for(self._contract), inputs, folder / "baseline")
 
-    async def _judge(self, folder: Path) -> Score:
+    async def _judge(self, folder: Path, looks: int) -> Score:
         named = {name: folder / "baseline" / f"{name}.parquet" for name in ("dummy", "linear")}
         there = {name: path for name, path in named.items() if path.is_file()}
-        return await asyncio.to_thread(
+        found = await asyncio.to_thread(
             score,
             self._sealed.holdout_labels,
             self._predictions,
             self._contract,
             baselines=there,
             earlier=self._earlier(),
+            looks=looks,
         )
+        return finite(found)
 
     async def audit(self) -> dict[str, Any]:
         folder = self._folder("audit")
         if _finished(folder) is None:
             folder.mkdir(parents=True, exist_ok=True)
-            await asyncio.gather(self._permute(folder), self._probe(folder))
+            await asyncio.gather(self._permute(folder), self._probe(folder), self._learn(folder))
             _write_json(folder / "done.json", {"kind": "ok"})
         probes = await asyncio.to_thread(self._probes, folder)
-        columns, note = await asyncio.to_thread(self._importance, folder)
+        measured = Measured.model_validate_json((folder / "importance.json").read_bytes())
         await self._scribe.say(Audited(self._state["attempt"], tuple(probe.model_dump() for probe in probes)))
         await self._scribe.status("COMPLETED")
         found = {
             "probes": [probe.model_dump(mode="json") for probe in probes],
-            "importance": [column.model_dump(mode="json") for column in columns],
-            "note": note or "",
+            "importance": [column.model_dump(mode="json") for column in measured.columns],
+            "note": measured.note,
         }
         return {"audit_hash": self._context.vault.put_json(found)}
 
     async def _permute(self, folder: Path) -> None:
-        inputs = {"model": self._model_folder(), "table.parquet": self._sealed.holdout_features}
-        script = importance_for(self._contract, seconds=self._probe_seconds())
-        await self._quietly("audit", script, inputs, folder / "importance", self._probe_limits())
+        """What the model relies on; it keeps its own time, and an answer that does not come is not waited for."""
+        model, contract, seconds = self._model_folder(), self._contract, self._probe_seconds()
+        async with self._context.workers.apart(model, contract, seconds=2 * seconds + 5) as ask:
+            found = await importance(
+                ask,
+                self._sealed.holdout_labels,
+                self._sealed.holdout_features,
+                self._predictions,
+                contract,
+                seconds=seconds,
+                verified=self._state["code_author"] == "recipe",
+            )
+        _write_json(folder / "importance.json", found.model_dump(mode="json"))
 
     async def _probe(self, folder: Path) -> None:
         if (folder / "probe" / "probe.json").is_file():
@@ -233,6 +254,14 @@ class _Work:
         script = audit_for(self._contract, seconds=self._probe_seconds())
         inputs = {"train.parquet": self._sealed.train}
         await self._quietly("audit", script, inputs, folder / "probe", self._probe_limits())
+
+    async def _learn(self, folder: Path) -> None:
+        """Would more rows help? On training rows alone."""
+        if (folder / "learning" / "learning.json").is_file():
+            return
+        script = learning_for(self._contract, seconds=self._probe_seconds())
+        inputs = {"train.parquet": self._sealed.train}
+        await self._quietly("audit", script, inputs, folder / "learning", self._probe_limits())
 
     def _probes(self, folder: Path) -> tuple[Probe, ...]:
         scored = self._context.vault.get_json(self._state["score_hash"] or "")["score"]
@@ -244,23 +273,16 @@ class _Work:
             score=Score.model_validate(scored),
         )
 
-    def _importance(self, folder: Path) -> tuple[tuple[Importance, ...], str | None]:
-        """The columns, and a note when some or all could not be measured."""
-        permuted = folder / "importance" / "permuted.parquet"
-        if not permuted.is_file():
-            return (), "There was no time to measure what the model relies on."
-        try:
-            return importance_and_note(self._sealed.holdout_labels, self._predictions, permuted, self._contract)
-        except PredictionsRefused as error:
-            return (), f"What the model relies on could not be measured: {error}"
-
     @property
     def _predictions(self) -> Path:
         return predictions_of(self._state, self._context)
 
     def _probe_seconds(self) -> float:
-        left = self._contract.budget_seconds - self._state.get("spent", 0.0)
-        return max(1.0, min(PROBE_SHARE * self._contract.budget_seconds, left / 2))
+        return max(1.0, min(PROBE_SHARE * self._contract.budget_seconds, self._left() / 2))
+
+    def _left(self) -> float:
+        """Seconds of the budget."""
+        return self._contract.budget_seconds - self._state.get("spent", 0.0)
 
     def _probe_limits(self) -> Limits:
         """The programs keep their own time; this stops a model that does not let them."""
@@ -294,8 +316,10 @@ class _Work:
         """The model as the script left it, with the script beside it for the classes that its pickle names."""
         folder = self._folder("score") / "input"
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self._folder("train") / "outputs" / "model.joblib", folder / "model.joblib")
-        (folder / "train.py").write_text(self._context.vault.get_text(self._state["code_hash"] or ""), encoding="utf-8")
+        if not _same(self._folder("train") / "outputs" / "model.joblib", folder / "model.joblib"):
+            script = self._context.vault.get_text(self._state["code_hash"] or "")
+            (folder / "train.py").write_text(script, encoding="utf-8")
+            shutil.copy2(self._folder("train") / "outputs" / "model.joblib", folder / "model.joblib")
         return folder
 
 
@@ -316,6 +340,14 @@ def _write_json(path: Path, value: Any) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(value), encoding="utf-8")
     partial.replace(path)
+
+
+def _same(source: Path, copy: Path) -> bool:
+    """Whether the copy was made of this very file; a model that is loaded already need not be loaded again."""
+    if not copy.is_file():
+        return False
+    there, here = source.stat(), copy.stat()
+    return (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns)
 
 
 def _forget(folder: Path) -> None:

@@ -7,7 +7,10 @@ from typing import Any, Protocol, cast, get_args
 from agents.language.families import ALL_CANDIDATES
 from agents.language.time_limit import LEAST_SECONDS, MOST_SECONDS, budget
 from agents.language.words import quoted
+from agents.planning.blueprints import edited as edited_blueprint
+from agents.planning.blueprints import kept as kept_blueprint
 from agents.planning.columns import EDITED_IN, EDITED_OUT, SAID, check_features, plan_columns, unusable, used
+from agents.planning.costs import read_costs
 from agents.planning.judging import also_for, check_metric, cost_of_errors
 from agents.planning.split import check_split
 from agents.planning.target import TargetPlan, plan_target, target_column
@@ -30,8 +33,10 @@ FIELDS = (
     "seed",
     "row_unit",
     "cost_of_errors",
+    "costs",
     "request",
     "assumptions",
+    "blueprint",
 )
 _MAX_TEXT = 2_000
 _SAID = "You asked for it."
@@ -52,10 +57,13 @@ def merged(contract: Contract, changes: Mapping[str, Any], profile: Profile, pro
     if unknown:
         raise ContractError(f"A contract has no field “{unknown[0]}”; you can change {', '.join(FIELDS)}.")
     _check_classes_untouched(contract, changes)
-    contract = _retargeted(contract, changes, profile, propose)
+    before = contract
+    contract = kept_blueprint(before, _retargeted(contract, changes, profile, propose))
     for name, apply in _EDITS.items():
         if name in changes:
             contract = apply(contract, changes[name], profile)
+    if contract.blueprint is not None:
+        contract = kept_blueprint(before, contract)
     check_features(contract.columns, contract.target)
     check_split(contract.split.rule, contract.split.column, profile, contract.target, contract.task)
     return contract
@@ -395,6 +403,8 @@ _EDITS: dict[str, Callable[[Contract, object, Profile], Contract]] = {
     "seed": _edit_seed,
     "row_unit": _edit_words("row_unit"),
     "cost_of_errors": _edit_words("cost_of_errors"),
+    "costs": lambda contract, value, profile: contract.model_copy(update={"costs": read_costs(value, contract)}),
     "request": _edit_words("request"),
     "assumptions": _edit_assumptions,
+    "blueprint": lambda contract, value, profile: edited_blueprint(contract, value),
 }

@@ -49,9 +49,9 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["run", "profile", "predict", "doctor", "chat"])
+@pytest.mark.parametrize("command", ["run", "profile", "predict", "sandbox", "sandbox run", "check", "doctor", "chat"])
 def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
-    done = modelwright(command, "--help", folder=tmp_path)
+    done = modelwright(*command.split(), "--help", folder=tmp_path)
     assert done.returncode == 0
     assert "Usage: modelwright" in done.stdout
 
@@ -60,9 +60,12 @@ def test_the_version_is_the_packages(tmp_path: Path) -> None:
     assert re.fullmatch(r"modelwright \d+\.\d+\.\d+\S*\n", modelwright("--version", folder=tmp_path).stdout)
 
 
-@pytest.mark.parametrize("arguments", [("run", "iris"), ("run", "iris", "x", "--budget", "1"), ("fly",)])
+@pytest.mark.parametrize(
+    "arguments", [("run", "iris"), *(("run", "iris", "x", "--budget", wrong) for wrong in ("1", "nan")), ("fly",)]
+)
 def test_a_wrong_call_is_the_users_input(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    assert "modelwright --help" in assert_one_sentence(modelwright(*arguments, folder=tmp_path), 2)
+    said = assert_one_sentence(modelwright(*arguments, folder=tmp_path), 2)
+    assert f"See `modelwright {'run ' if arguments[0] == 'run' else ''}--help`." in said
 
 
 def in_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -187,6 +190,8 @@ def test_the_example_environment_names_every_setting_with_its_default() -> None:
         default = (
             str(field.default).lower()
             if isinstance(field.default, bool)
+            else ""
+            if field.default is None
             else f"{field.default:g}"
             if isinstance(field.default, float)
             else str(field.default)

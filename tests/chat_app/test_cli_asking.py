@@ -8,8 +8,11 @@ import pytest
 from rich.console import Console
 
 from agents.events import WaitingConfirmation
+from agents.human import runs_in
 from agents.state import Decision, Gate
 from chat_app.asking import Interrupted, ask, changed_fields
+from sandbox.base import Limits
+from sandbox.probe import NAMES
 
 CONTRACT: dict[str, Any] = {
     "request": "predict churn",
@@ -31,18 +34,24 @@ CONTRACT: dict[str, Any] = {
     "seed": 0,
     "assumptions": ["Yes counts as positive."],
 }
+RUNS_IN = {
+    "line": "namespaces + Landlock + seccomp · 2 CPU · 2 GB · 120 s · 64 processes · 512 MB written · 10 MB of output",
+    "warning": "",
+}
 CODE = {
     "code": "import pandas as pd\n",
     "author": "recipe",
     "attempt": 1,
     "findings": [{"rule": "F401", "line": 1, "sentence": "pandas is not used.", "blocks": False}],
-    "effects": {"network": "none", "memory_mb": 2048},
+    "effects": {"network": "none"},
+    "runs_in": RUNS_IN,
 }
 QUESTION = {"text": "Which column?", "choices": ["Churn", "Contract"], "field": "target"}
 
 
 def waiting(gate: Gate) -> WaitingConfirmation:
-    payloads: dict[str, dict[str, Any]] = {"contract": {"contract": CONTRACT, "problems": []}, "question": QUESTION}
+    contract = {"contract": CONTRACT, "problems": [], "runs_in": RUNS_IN}
+    payloads: dict[str, dict[str, Any]] = {"contract": contract, "question": QUESTION}
     payload = payloads.get(gate, CODE)
     return WaitingConfirmation("id", gate, "What now?", payload)
 
@@ -98,8 +107,32 @@ def test_an_answer_that_means_nothing_is_asked_again() -> None:
 
 def test_the_script_is_shown_with_its_effects_and_findings() -> None:
     _, shown = asked("code", "a")
-    for part in ("import pandas as pd", "network", "none", "at most 2,048 MB", "line 1: pandas is not used. (F401)"):
+    for part in ("import pandas as pd", "network", "none", "line 1: pandas is not used. (F401)"):
         assert part in shown
+
+
+@pytest.mark.parametrize("gate", ["contract", "code", "blocked"])
+def test_both_gates_say_where_the_script_will_run_and_with_what(gate: Gate) -> None:
+    _, shown = asked(gate, "r", "")
+    assert f"uns in {RUNS_IN['line']}" in " ".join(shown.split())
+
+
+def test_a_reduced_level_is_marked_as_one_and_says_what_it_leaves_open() -> None:
+    limits = Limits(memory_mb=512, seconds=72)
+    about = runs_in(limits, NAMES["reduced"])
+    assert about["line"].endswith(
+        "without namespaces · 2 CPU · 512 MB · 72 s · 64 processes · 512 MB written · 10 MB of output"
+    )
+    payload = {**CODE, "runs_in": about}
+    out = io.StringIO()
+    ask(WaitingConfirmation("id", "code", "May it run?", payload), Console(file=out, width=80), person("a"))
+    shown = " ".join(out.getvalue().split())
+    assert "! reduced Without namespaces" in shown
+    assert "modelwright doctor" in shown
+
+
+def test_a_full_level_needs_no_warning() -> None:
+    assert runs_in(Limits(), NAMES["full"]) == RUNS_IN
 
 
 def test_a_long_script_is_shown_whole_only_when_asked_for() -> None:
@@ -140,7 +173,7 @@ def test_ten_thousand_columns_do_not_flood_the_terminal() -> None:
     column = CONTRACT["columns"][0]
     many = {**CONTRACT, "columns": [{**column, "name": f"c{number}"} for number in range(10_000)]}
     out = io.StringIO()
-    gate = WaitingConfirmation("id", "contract", "What now?", {"contract": many, "problems": []})
+    gate = WaitingConfirmation("id", "contract", "What now?", {"contract": many, "problems": [], "runs_in": RUNS_IN})
     ask(gate, Console(file=out, width=80), person("a"))
     assert "… and 9,960 more" in out.getvalue()
     assert len(out.getvalue().splitlines()) < 80

@@ -10,7 +10,7 @@ import pytest_asyncio
 from agents.state import Decision
 from chat_app.conductor import Conductor, Policy, open_conductor
 from chat_app.settings import Settings
-from sandbox.base import Job, Metric, Outcome, Output, Sandbox
+from sandbox.base import Job, Metric, Outcome, Output, Sandbox, Session
 from tests.chat_app.scenes import approve, at_gate, kinds, to_the_end, until_type
 
 
@@ -32,6 +32,12 @@ class Shared:
 
     def run(self, job: Job) -> AsyncIterator[Output | Metric | Outcome]:
         return self.sandbox.run(job)
+
+    async def serve(self, job: Job) -> Session:
+        return await self.sandbox.serve(job)
+
+    async def stop(self, job_id: str) -> bool:
+        return await self.sandbox.stop(job_id)
 
     async def warm(self) -> None:
         await self.sandbox.warm()

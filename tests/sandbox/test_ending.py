@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.base import Limits, OutcomeKind
 from sandbox.cgroups import Usage
-from sandbox.ending import Facts, kind_of, sentence
+from sandbox.ending import Facts, kind_of, sentence, told_code, told_signal
 
 LIMITS = Limits(memory_mb=100, processes=8, seconds=5)
 
@@ -54,6 +54,34 @@ def facts(
 )
 def test_facts_have_one_kind(known: Facts, kind: str | None) -> None:
     assert kind_of(known, LIMITS) == kind
+
+
+@pytest.mark.parametrize(
+    ("known", "code", "number"),
+    [
+        (facts(code=0), 0, None),
+        (facts(code=3), 3, None),
+        (facts(said="MemoryError"), 1, None),
+        (facts(said="OSError: [Errno 28] No space left on device"), 1, None),
+        (facts(stopped="timeout", code=0), 0, None),
+        (facts(code=None, sig=signal.SIGSEGV), None, signal.SIGSEGV),
+        (facts(code=None, sig=signal.SIGXCPU), None, None),
+        (facts(usage=Usage(oom_kills=1)), None, None),
+        *(
+            (facts(why=why, tasks=9 if why == "pids" else 1), None, None)
+            for why in ("timeout", "memory", "cpu", "pids", "disk_quota")
+        ),
+        *((facts(why=why, code=None, sig=9), None, None) for why in ("timeout", "memory", "cpu", "disk_quota")),
+        *((facts(stopped=ours), None, None) for ours in ("timeout", "output_limit", "killed_by_user", "memory")),
+        *((facts(stopped=ours, code=None, sig=9), None, None) for ours in ("timeout", "output_limit")),
+    ],
+)
+def test_a_script_that_was_stopped_has_no_exit_code_and_only_a_crash_a_signal(
+    known: Facts, code: int | None, number: int | None
+) -> None:
+    kind = kind_of(known, LIMITS)
+    assert kind is not None
+    assert (told_code(kind, known), told_signal(kind, known)) == (code, number)
 
 
 @pytest.mark.parametrize("kind", get_args(OutcomeKind))

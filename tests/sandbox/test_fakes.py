@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.base import Metric, Outcome, Output, Sandbox, SandboxBroken
-from tests.fakes import Scene, ScriptedSandbox, failed
+from sandbox.base import Metric, Outcome, Output, Sandbox, SandboxBroken, SessionEnded
+from tests.fakes import Scene, ScriptedSandbox, Talk, failed
 from tests.sandbox.scenes import job, play
 
 
@@ -33,3 +33,18 @@ async def test_it_breaks_when_told_to() -> None:
         await listen()
     assert heard == [Output("stdout", "so far")]
     assert [j.script for j in sandbox.jobs] == ["x"]
+
+
+async def test_it_answers_until_its_talk_is_over() -> None:
+    sandbox: Sandbox = ScriptedSandbox(Talk([b"one", failed("It broke.")]), Talk(breaks=SandboxBroken("no zygote")))
+    session = await sandbox.serve(job("x"))
+    assert await session.ask(b"?", seconds=1, most_bytes=10) == b"one"
+    assert session.alive
+    for _ in range(2):
+        with pytest.raises(SessionEnded, match="It broke"):
+            await session.ask(b"?", seconds=1, most_bytes=10)
+    assert not session.alive
+    assert (await session.close()).kind == "error"
+    with pytest.raises(SandboxBroken, match="no zygote"):
+        await sandbox.serve(job("y"))
+    assert not await sandbox.stop("y")

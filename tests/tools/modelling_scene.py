@@ -112,6 +112,15 @@ async def run(sandbox: Sandbox, script: str, inputs: Mapping[str, Path], folder:
     return ran
 
 
+def model_folder(trained: Path, script: str) -> Path:
+    """The folder of a model as the product lays it out: what training left, and the script beside it."""
+    folder = trained.parent / "model"
+    folder.mkdir(exist_ok=True)
+    (folder / "model.joblib").write_bytes((trained / "model.joblib").read_bytes())
+    (folder / "train.py").write_text(script, encoding="utf-8")
+    return folder
+
+
 def two_classes(rows: int = 300, seed: int = 0) -> dict[str, Any]:
     """A table where "age" and "colour" decide "answer" (yes/no) with some noise."""
     generator = np.random.default_rng(seed)

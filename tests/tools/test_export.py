@@ -22,7 +22,7 @@ FILES = {
     "report.json", "report.md", "leaderboard.csv", "contract.json", "train.py", "notebook.ipynb", "requirements.txt",
     "README.md", "inputs/train.parquet", "inputs/contract.json", "inputs/holdout_features.parquet",
     "holdout/labels.parquet", "model/model.joblib", "model/schema.json", "model/train.py", "model/predict.py",
-    "model/contract.json", "model/requirements.txt", "model/README.md", "bundle.zip",
+    "model/contract.json", "model/reference.json", "model/requirements.txt", "model/README.md", "bundle.zip",
 }  # fmt: skip
 
 

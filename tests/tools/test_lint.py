@@ -1,6 +1,8 @@
 """The critic's eyes: real ruff, real bandit, our policy; silent on ordinary programs, a sentence on bad ones."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,8 +60,7 @@ SECURITY = {
     "import os\nfor m in [os]:\n    m.system('ls')": "policy:reflection",
     "import os\ngetattr(os, 'sys' + 'tem')('ls')": "policy:process",
     "import os\nname = input()\ngetattr(os, name)('ls')": "policy:reflection",
-    "import multiprocessing\nmultiprocessing.Process(target=print).start()": "policy:process",
-    "from concurrent.futures import ProcessPoolExecutor": "policy:process",
+    "from multiprocessing.connection import Client": "policy:process",
     "import joblib\njoblib.os.system('ls')": "policy:reflection",
     "from joblib import os\n": "policy:reflection",
     "import socket\nsocket.create_connection(('a', 1))": "policy:network",
@@ -135,7 +136,7 @@ def test_a_way_out_is_a_security_block_that_nobody_can_wave_through(code: str, r
     ("code", "rule"),
     [
         ("open('model.txt', 'w').write('x')", "policy:write"),
-        ("from pathlib import Path\nPath('inputs/x').write_text('x')", "policy:write"),
+        ("from pathlib import Path\nPath('inputs/x').write_text('x')", "policy:overwrite"),
         ("import pandas as pd\npd.DataFrame().to_csv('a.csv')", "policy:write"),
         ("import joblib\njoblib.dump(1, 'model.joblib')", "policy:write"),
         ("import pandas as pd\npd.read_csv('customers.csv')", "policy:read"),
@@ -241,7 +242,7 @@ def test_many_long_column_names_are_not_too_much_text() -> None:
 
 
 WITH_WORDS = """import pandas as pd
-df = pd.read_parquet("inputs/train.parquet", columns=["/etc/hosts", "__globals__"])
+df = pd.read_parquet("inputs/train.parquet", columns=["/etc/hosts", "__globals__", "http://evil.example"])
 df = df.drop(columns="/etc/hosts").rename(columns={"http://evil.example": "site"})
 print(df["__globals__"].mean(), df[["/etc/hosts"]].isin(["/etc/hosts"]), df.pop("/etc/hosts") == "/etc/hosts")
 """
@@ -373,3 +374,16 @@ def test_blocking_findings_come_first_and_each_has_a_line_and_a_sentence() -> No
     assert [finding.blocks for finding in found] == sorted((finding.blocks for finding in found), reverse=True)
     assert found[0].line == 4
     assert all(finding.sentence.endswith(".") for finding in found)
+
+
+def test_a_removed_working_folder_does_not_hinder_the_check(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+os.mkdir({str(gone)!r}); os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})
+from tools.lint import check
+print([found.source for found in check("print(1)\\n", target="churn", features=[])])
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("['policy']\n", "")

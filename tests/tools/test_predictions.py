@@ -118,3 +118,16 @@ def test_labels_and_columns_with_long_names_are_no_attack(tmp_path: Path, many: 
     columns = {"row": np.arange(3), "prediction": [label] * 3, f"p_{code}": np.ones(3), f"p_{1 - code}": np.zeros(3)}
     pq.write_table(pa.table(columns), tmp_path / "made.parquet")
     assert read_predictions(tmp_path / "made.parquet", contract, 3).values.tolist() == [float(code)] * 3
+
+
+def test_a_label_from_a_file_is_named_without_control_characters(tmp_path: Path, contract: Contract) -> None:
+    pq.write_table(pa.table({**honest(), "prediction": ["may\x1b[2J\nbe"] * ROWS}), tmp_path / "made.parquet")
+    with pytest.raises(PredictionsRefused, match=r"^“may \[2J be” is predicted, but it is not a class of “answer”"):
+        read_predictions(tmp_path / "made.parquet", contract, ROWS)
+
+
+def test_numbers_that_no_score_can_be_computed_from_are_refused(tmp_path: Path) -> None:
+    contract = contract_for({"x": [1.0], "y": [1.0]}, "y")
+    pq.write_table(pa.table({"row": [0, 1, 2], "prediction": [1e200, 1.0, -1e90]}), tmp_path / "made.parquet")
+    with pytest.raises(PredictionsRefused, match="^2 predictions are beyond"):
+        read_predictions(tmp_path / "made.parquet", contract, 3)

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.base import Sandbox
-from tests.tools.modelling_scene import Ran, contract_for, numbers, run, sealed_scene, two_classes
+from tests.tools.modelling_scene import Ran, contract_for, model_folder, numbers, run, sealed_scene, two_classes
 from tools import recipes
 from tools.contract import Contract, Split
 from tools.curves import curves
 from tools.importance import importance
-from tools.predictions import read_predictions
+from tools.predictions import Predictions, write_predictions
 from tools.recipes import RecipeError, fill, recipe_for
 from tools.score import Score, score
 from tools.seal import Sealed
+from tools.worker import Workers
 
 HEAD_OF_BOTH = (
     "tell",
@@ -45,16 +47,11 @@ async def train(sandbox: Sandbox, script: str, sealed: Sealed, folder: Path) -> 
     return ran
 
 
-async def predict(sandbox: Sandbox, contract: Contract, script: str, folder: Path, table: Path) -> Ran:
-    """Predictions of the model that `train` left, by a run of its own."""
-    model = folder / "model"
-    model.mkdir(exist_ok=True)
-    (model / "model.joblib").write_bytes((folder / "train" / "model.joblib").read_bytes())
-    (model / "train.py").write_text(script, encoding="utf-8")
-    inputs = {"model": model, "table.parquet": table}
-    ran = await run(sandbox, recipes.predictor_for(contract), inputs, folder / "predict")
-    assert ran.outcome.ok, f"{ran.outcome.message}\n{ran.text}\n{ran.errors}"
-    return ran
+async def predict(workers: Workers, contract: Contract, script: str, folder: Path, table: Path) -> Predictions:
+    """What the model that `train` left says, asked as the product asks; also kept as a file."""
+    found = await workers.predict(model_folder(folder / "train", script), contract, table)
+    write_predictions(found, contract, folder / "predict" / "predictions.parquet")
+    return found
 
 
 async def baseline(sandbox: Sandbox, contract: Contract, sealed: Sealed, folder: Path) -> Mapping[str, Path]:
@@ -66,13 +63,18 @@ async def baseline(sandbox: Sandbox, contract: Contract, sealed: Sealed, folder:
 
 
 async def whole_job(
-    sandbox: Sandbox, columns: Mapping[str, Any], contract: Contract, folder: Path, seconds: float = 20
+    sandbox: Sandbox,
+    workers: Workers,
+    columns: Mapping[str, Any],
+    contract: Contract,
+    folder: Path,
+    seconds: float = 20,
 ) -> tuple[Score, Ran, str]:
     """Seal, train, predict, score."""
     sealed = sealed_scene(columns, contract, folder)
     script = recipe_for(contract, train_seconds=seconds)
     ran = await train(sandbox, script, sealed, folder)
-    await predict(sandbox, contract, script, folder, sealed.holdout_features)
+    await predict(workers, contract, script, folder, sealed.holdout_features)
     found = await baseline(sandbox, contract, sealed, folder)
     predictions = folder / "predict" / "predictions.parquet"
     return score(sealed.holdout_labels, predictions, contract, baselines=found), ran, script
@@ -115,17 +117,10 @@ def test_the_positive_class_comes_second() -> None:
     assert recipes.parameters(script)["CLASSES"] == ["yes", "no"]
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "names"),
-    [
-        ("classification", "regression", HEAD_OF_BOTH),
-        ("predict", "importance", ("definitions", "is_constant", "load_model", "prepared", "predict")),
-    ],
-)
-def test_programs_that_share_a_function_share_its_text(one: str, other: str, names: tuple[str, ...]) -> None:
+def test_programs_that_share_a_function_share_its_text() -> None:
     """Each program stands alone, so what they have in common is there twice; it must not drift apart."""
-    left, right = _functions(one), _functions(other)
-    for name in names:
+    left, right = _functions("classification"), _functions("regression")
+    for name in HEAD_OF_BOTH:
         assert left[name] == right[name], name
 
 
@@ -135,10 +130,10 @@ def _functions(recipe: str) -> dict[str, str]:
     return {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-async def test_two_classes_from_table_to_score(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_two_classes_from_table_to_score(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
     columns = two_classes(500)
     contract = contract_for(columns, "answer", also=("log_loss", "f1"))
-    result, ran, script = await whole_job(sandbox, columns, contract, tmp_path)
+    result, ran, script = await whole_job(sandbox, workers, columns, contract, tmp_path)
     assert result.metric.name == "roc_auc"
     assert 0.85 < result.metric.value < 1.0
     assert result.metric.ci_low < result.metric.value < result.metric.ci_high
@@ -151,21 +146,17 @@ async def test_two_classes_from_table_to_score(sandbox: Sandbox, tmp_path: Path)
     assert ran.of_kind("metric")[0]["name"] == "log_loss"
     assert (tmp_path / "train" / "schema.json").is_file()
 
-    permuted = await run(
-        sandbox,
-        recipes.importance_for(contract, seconds=10),
-        {"model": tmp_path / "model", "table.parquet": tmp_path / "sealed" / "holdout_features.parquet"},
-        tmp_path / "importance",
-    )
-    assert permuted.outcome.ok, permuted.errors
-    labels, predictions = tmp_path / "sealed/sealed/holdout_labels.parquet", tmp_path / "predict/predictions.parquet"
-    ranked = importance(labels, predictions, tmp_path / "importance" / "permuted.parquet", contract)
+    labels, features = tmp_path / "sealed/sealed/holdout_labels.parquet", tmp_path / "sealed/holdout_features.parquet"
+    predictions = tmp_path / "predict/predictions.parquet"
+    ask = partial(workers.predict, tmp_path / "model", contract)
+    measured = await importance(ask, labels, features, predictions, contract, seconds=10)
+    ranked = measured.columns
     assert [item.column for item in ranked] == ["age", "colour", "noise"]
     assert ranked[0].ci_low > 0
     assert curves(labels, predictions, contract).classes[0].label == "yes"
 
 
-async def test_several_classes_from_table_to_score(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_several_classes_from_table_to_score(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     kind = generator.integers(0, 3, 400)
     columns = {
@@ -175,29 +166,31 @@ async def test_several_classes_from_table_to_score(sandbox: Sandbox, tmp_path: P
     }
     columns["kind"] = np.array(["setosa", "virginica", "versicolor"])[kind].tolist()
     contract = contract_for(columns, "kind", also=("balanced_accuracy",))
-    result, _, _ = await whole_job(sandbox, columns, contract, tmp_path)
+    result, _, _ = await whole_job(sandbox, workers, columns, contract, tmp_path)
     assert result.metric.value < 0.75
     assert result.verdict in ("better than the baseline", "a tie with the baseline")
 
 
-async def test_numbers_from_table_to_score(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_numbers_from_table_to_score(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
     columns = numbers(400)
-    result, ran, _ = await whole_job(sandbox, columns, contract_for(columns, "price", metric="r2"), tmp_path)
+    result, ran, _ = await whole_job(sandbox, workers, columns, contract_for(columns, "price", metric="r2"), tmp_path)
     assert result.metric.value > 0.95
     assert ran.of_kind("leaderboard")[0]["rows"][-1]["model"] == "dummy"
 
 
-async def test_the_same_seed_gives_the_same_predictions(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_the_same_seed_gives_the_same_predictions(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
     columns = numbers(200)
     contract = contract_for(columns, "price")
-    await whole_job(sandbox, columns, contract, tmp_path / "one")
-    await whole_job(sandbox, columns, contract, tmp_path / "two")
+    await whole_job(sandbox, workers, columns, contract, tmp_path / "one")
+    await whole_job(sandbox, workers, columns, contract, tmp_path / "two")
     one, two = (pq.read_table(tmp_path / name / "predict/predictions.parquet") for name in ("one", "two"))
     assert one.equals(two)
 
 
 @pytest.mark.parametrize("target", ["answer", "price"])
-async def test_a_machine_that_loses_time_trains_the_same_model(sandbox: Sandbox, tmp_path: Path, target: str) -> None:
+async def test_a_machine_that_loses_time_trains_the_same_model(
+    sandbox: Sandbox, workers: Workers, tmp_path: Path, target: str
+) -> None:
     """Slow imports or a busy machine cost a third of the budget before the first fit; the plan does not mind."""
     columns = two_classes() if target == "answer" else numbers()
     contract = contract_for(columns, target)
@@ -209,14 +202,14 @@ async def test_a_machine_that_loses_time_trains_the_same_model(sandbox: Sandbox,
     for name, text in (("quick", script), ("slow", slow)):
         ran = await train(sandbox, text, sealed, tmp_path / name)
         assert "note" not in ran.of_kind("leaderboard")[0]
-        await predict(sandbox, contract, text, tmp_path / name, sealed.holdout_features)
+        await predict(workers, contract, text, tmp_path / name, sealed.holdout_features)
         board = {row["model"]: row["cv_score"] for row in ran.of_kind("leaderboard")[0]["rows"]}
         found.append((board, pq.read_table(tmp_path / name / "predict/predictions.parquet").to_pylist()))
     assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("target", ["answer", "price"])
-async def test_what_the_clock_cut_is_told(sandbox: Sandbox, tmp_path: Path, target: str) -> None:
+async def test_what_the_clock_cut_is_told(sandbox: Sandbox, workers: Workers, tmp_path: Path, target: str) -> None:
     """Nearly all time is gone before the first fit: whole later folds go, for all kinds, and a model is left."""
     columns = two_classes() if target == "answer" else numbers()
     contract = contract_for(columns, target)
@@ -229,10 +222,10 @@ async def test_what_the_clock_cut_is_told(sandbox: Sandbox, tmp_path: Path, targ
     assert len(note) <= 180
     assert note in ran.text
     assert {record["fold"] for record in ran.of_kind("fold")} == {0}
-    await predict(sandbox, contract, late, tmp_path, sealed.holdout_features)
+    await predict(workers, contract, late, tmp_path, sealed.holdout_features)
 
 
-async def test_a_trend_that_goes_on_is_carried_on(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_trend_that_goes_on_is_carried_on(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
     """Sales rise day by day; the sealed rows begin after the last day of training, in the next year."""
     generator = np.random.default_rng(0)
     days, f0 = np.arange(400), generator.normal(size=400)
@@ -242,12 +235,14 @@ async def test_a_trend_that_goes_on_is_carried_on(sandbox: Sandbox, tmp_path: Pa
         "sales": 0.05 * days + 2 * f0 + generator.normal(size=400),
     }
     contract = contract_for(columns, "sales", split=Split(rule="time", column="day"))
-    result, _, _ = await whole_job(sandbox, columns, contract, tmp_path)
+    result, _, _ = await whole_job(sandbox, workers, columns, contract, tmp_path)
     base = next(baseline for baseline in result.baselines if baseline.model == "linear")
     assert result.metric.value < 1.1 * base.value
 
 
-async def test_a_table_that_training_never_saw_is_predicted_all_the_same(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_table_that_training_never_saw_is_predicted_all_the_same(
+    sandbox: Sandbox, workers: Workers, tmp_path: Path
+) -> None:
     """Missing and extra columns, new categories, words among numbers, numbers among words, gaps everywhere."""
     generator = np.random.default_rng(0)
     columns = {
@@ -258,7 +253,7 @@ async def test_a_table_that_training_never_saw_is_predicted_all_the_same(sandbox
         "member": (generator.random(300) < 0.5).tolist(),
     }
     contract = contract_for(columns, "answer", roles={"remark": "text", "member": "boolean"})
-    _, _, script = await whole_job(sandbox, columns, contract, tmp_path)
+    _, _, script = await whole_job(sandbox, workers, columns, contract, tmp_path)
     odd = {
         "age": ["forty", "41", None],
         "colour": ["ultraviolet", None, "red"],
@@ -271,32 +266,33 @@ async def test_a_table_that_training_never_saw_is_predicted_all_the_same(sandbox
     import pyarrow as pa
 
     pq.write_table(pa.table(odd), path)
-    ran = await predict(sandbox, contract, script, tmp_path, path)
-    assert "noise, member" in ran.text
-    predictions = read_predictions(tmp_path / "predict" / "predictions.parquet", contract, 3)
+    predictions = await predict(workers, contract, script, tmp_path, path)
     assert predictions.probabilities is not None
+    assert predictions.probabilities.shape == (3, 2)
 
 
-async def test_time_and_groups_are_respected_in_validation(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_time_and_groups_are_respected_in_validation(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
     columns = {**numbers(), "day": [date(2024, 1, 1) + timedelta(days=i) for i in range(300)]}
     contract = contract_for(columns, "price", split=Split(rule="time", column="day"))
-    result, ran, _ = await whole_job(sandbox, columns, contract, tmp_path / "time")
+    result, ran, _ = await whole_job(sandbox, workers, columns, contract, tmp_path / "time")
     assert result.comparison in ("better", "tie")
     assert "blocks of consecutive rows" in result.method
     columns = {**two_classes(), "family": [f"f{i // 4}" for i in range(300)]}
     contract = contract_for(columns, "answer", without=["family"], split=Split(rule="group", column="family"))
-    result, _, _ = await whole_job(sandbox, columns, contract, tmp_path / "group")
+    result, _, _ = await whole_job(sandbox, workers, columns, contract, tmp_path / "group")
     assert "whole groups of family" in result.method
 
 
 @pytest.mark.parametrize("metric", ["recall", "precision", "f1", "accuracy", "balanced_accuracy"])
-async def test_labels_are_decided_to_suit_the_metric(sandbox: Sandbox, tmp_path: Path, metric: str) -> None:
+async def test_labels_are_decided_to_suit_the_metric(
+    sandbox: Sandbox, workers: Workers, tmp_path: Path, metric: str
+) -> None:
     generator = np.random.default_rng(1)
     x = generator.normal(size=400)
     columns = {"x": x, "answer": np.where(x + generator.normal(size=400) > 1.5, "yes", "no").tolist()}
     contract = contract_for(columns, "answer", metric=metric, also=("recall", "precision"))
     quick = contract.model_copy(update={"candidates": ("linear",)})
-    result, ran, _ = await whole_job(sandbox, columns, quick, tmp_path)
+    result, ran, _ = await whole_job(sandbox, workers, columns, quick, tmp_path)
     values = {item.name: item.value for item in (result.metric, *result.also)}
     if metric == "recall":
         assert values["recall"] > values["precision"]
@@ -304,14 +300,16 @@ async def test_labels_are_decided_to_suit_the_metric(sandbox: Sandbox, tmp_path:
     assert np.isfinite(list(values.values())).all()
 
 
-async def test_without_lightgbm_another_boosting_takes_its_place(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_without_lightgbm_another_boosting_takes_its_place(
+    sandbox: Sandbox, workers: Workers, tmp_path: Path
+) -> None:
     columns = two_classes()
     contract = contract_for(columns, "answer")
     sealed = sealed_scene(columns, contract, tmp_path)
     script = recipe_for(contract, train_seconds=15).replace("import lightgbm as lgb", "raise OSError('no libgomp')")
     ran = await train(sandbox, script, sealed, tmp_path)
     assert "LightGBM cannot be loaded" in ran.text
-    await predict(sandbox, contract, script, tmp_path, sealed.holdout_features)
+    await predict(workers, contract, script, tmp_path, sealed.holdout_features)
 
 
 @pytest.mark.parametrize("seconds", [3.0, 6.0])
@@ -327,21 +325,21 @@ async def test_a_short_budget_is_kept_and_leaves_a_model(sandbox: Sandbox, tmp_p
     assert ran.of_kind("leaderboard")
 
 
-async def test_tiny_and_wide_tables_are_learned_too(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_tiny_and_wide_tables_are_learned_too(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
     columns: dict[str, Any] = {f"x{i}": [float((i * j) % 7) for j in range(12)] for i in range(40)}
     columns |= {"empty": [None] * 12, "same": [1.0] * 12, "y": ["a", "b", "b"] * 4}
     contract = contract_for(columns, "y", roles={"empty": "number"})
-    result, _, _ = await whole_job(sandbox, columns, contract, tmp_path, seconds=10)
+    result, _, _ = await whole_job(sandbox, workers, columns, contract, tmp_path, seconds=10)
     assert result.rows >= 2
     assert np.isfinite(result.metric.value)
 
 
-async def test_text_alone_is_enough(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_text_alone_is_enough(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     good, bad = ["lovely", "great", "happy", "thanks"], ["broken", "late", "refund", "angry"]
     labels = generator.choice(["praise", "complaint"], 200)
     words = [" ".join(generator.choice([*(good if y == "praise" else bad), "the", "it", "was"], 6)) for y in labels]
     columns = {"message": words, "kind": labels.tolist()}
     contract = contract_for(columns, "kind", roles={"message": "text"})
-    result, _, _ = await whole_job(sandbox, columns, contract, tmp_path)
+    result, _, _ = await whole_job(sandbox, workers, columns, contract, tmp_path)
     assert result.metric.value > 0.95

@@ -169,35 +169,33 @@ def test_rows_of_one_group_are_redrawn_together(tmp_path: Path) -> None:
     assert widths[0] > 2 * widths[1]
 
 
-def test_perfect_labels_get_a_warning_instead_of_false_certainty(tmp_path: Path) -> None:
+def test_perfect_labels_are_no_certainty(tmp_path: Path) -> None:
+    """Without a mistake among n rows, Wilson's interval still ends at n / (n + 1.96²)."""
     scene = Judge(tmp_path, metric="accuracy", rows=100)
     result = scene.judge(scene.write(scene.truth.astype(float), "perfect"))
-    assert result.metric.ci_low == result.metric.ci_high == 1.0
-    (note,) = result.notes
-    assert f"every one of the {len(scene.truth)} rows is right" in note
-    assert "rule of three" in note
+    rows = len(scene.truth)
+    assert result.metric.ci_low == pytest.approx(rows / (rows + 1.96**2), abs=1e-4)
+    assert result.metric.ci_high == 1.0
 
 
-def test_a_perfect_order_of_few_rows_gets_a_warning_too(tmp_path: Path) -> None:
-    """ROC-AUC 1.000 (1.000 to 1.000) on six rows: no certainty, and the rows per class show why."""
+def test_a_perfect_order_of_few_rows_is_no_certainty_either(tmp_path: Path) -> None:
     scene = Judge(tmp_path, also=("average_precision", "f1", "precision", "recall"), rows=30)
     result = scene.judge(scene.write(scene.truth.astype(float) * 0.9, "perfect"))
-    assert result.metric.ci_low == result.metric.ci_high == 1.0
-    order, labels = result.notes
-    yes, no = int(scene.truth.sum()), int((~scene.truth).sum())
-    assert "The interval of ROC-AUC and PR-AUC (average precision) has no width" in order
-    assert f"{yes} “yes”" in order
-    assert f"{no} “no”" in order
-    assert "F1 and precision and recall" in labels
+    for one in (result.metric, *result.also):
+        assert one.value == one.ci_high == 1.0
+        assert 0.3 < one.ci_low < 0.8
     assert "rough" not in " ".join(result.notes), "the seal says it already"
 
 
-def test_an_interval_without_width_is_explained_whatever_the_measure(tmp_path: Path) -> None:
-    recall = Judge(tmp_path / "recall", metric="recall")
-    everything = recall.judge(recall.write(np.full(len(recall.truth), 0.9), "all"))
-    assert f"every one of the {int(recall.truth.sum())} rows is right" in everything.notes[0]
-    constant = Judge(tmp_path / "constant", metric="balanced_accuracy")
-    assert "whichever of the" in constant.judge(constant.write(np.full(200, 0.9), "all")).notes[0]
+def test_a_model_that_names_no_positive_says_nothing_about_precision(tmp_path: Path) -> None:
+    scene = Judge(tmp_path, also=("precision",))
+    (precision,) = scene.judge(scene.write(np.full(len(scene.truth), 0.2), "none")).also
+    assert (precision.ci_low, precision.ci_high) == (0.0, 1.0)
+
+
+def test_an_interval_without_width_is_explained(tmp_path: Path) -> None:
+    constant = Judge(tmp_path / "constant")
+    assert "no resample changes the order" in constant.judge(constant.write(np.full(200, 0.9), "all")).notes[0]
     columns = numbers(100)
     contract = contract_for(columns, "price", metric="rmse")
     sealed = sealed_scene(columns, contract, tmp_path / "numbers")
@@ -205,6 +203,40 @@ def test_an_interval_without_width_is_explained_whatever_the_measure(tmp_path: P
     made = write_predictions(tmp_path / "exact.parquet", row=np.arange(len(truth)), prediction=truth)
     (note,) = score(sealed.holdout_labels, made, contract, baselines={"dummy": made}).notes
     assert note.startswith("The interval of RMSE has no width because each of the 20 rows gives the same value")
+
+
+def test_an_error_that_hangs_on_a_few_rows_is_said(tmp_path: Path) -> None:
+    columns = numbers(1000)
+    contract = contract_for(columns, "price", metric="rmse")
+    sealed = sealed_scene(columns, contract, tmp_path)
+    truth = np.array(pq.read_table(sealed.holdout_labels)["target"])
+    wrong = np.random.default_rng(0).normal(0, 1, len(truth))
+    wrong[:2] = 100
+    paths = {
+        name: truth + error
+        for name, error in {"even": np.ones(len(truth)) + 0.1 * wrong.clip(-1, 1), "few": wrong}.items()
+    }
+    notes = {}
+    for name, values in paths.items():
+        made = write_predictions(tmp_path / f"{name}.parquet", row=np.arange(len(truth)), prediction=values)
+        notes[name] = score(sealed.holdout_labels, made, contract, baselines={"dummy": made}).notes
+    assert notes["even"] == ()
+    assert "4 of 200 rows carry" in notes["few"][0]
+
+
+def test_many_looks_at_the_same_rows_raise_the_bar(tmp_path: Path) -> None:
+    """A gain that one look calls better is no gain when it was the best of a hundred."""
+    scene = Judge(tmp_path)
+    other = np.random.default_rng(6).normal(size=len(scene.truth))
+    model, rival = scene.sure(1.0), scene.write(1 / (1 + np.exp(-(0.6 * (2 * scene.truth - 1) + other))), "rival")
+    once, often = scene.judge(model, rival), scene.judge(model, rival, looks=100)
+    assert once.comparison == "better"
+    assert often.comparison == "tie"
+    assert (once.metric, once.difference) == (often.metric, often.difference)
+    assert "one look alone would have said better" in often.verdict
+    assert "Bonferroni" in often.verdict
+    strong = scene.judge(scene.sure(3.0), scene.sure(0.5), looks=3)
+    assert strong.verdict.startswith("better than the baseline, also after correction for the 3 looks")
 
 
 @pytest.mark.parametrize("strength", [0.3, 2.0])

@@ -27,10 +27,14 @@ UNWANTED = ",".join(
 MEMORY = 4_000 * 1024 * 1024
 
 
-def open_engine(folder: Path, memory: int = MEMORY, reads: tuple[Path, ...] = ()) -> duckdb.DuckDBPyConnection:
+def open_engine(
+    folder: Path, memory: int = MEMORY, reads: tuple[Path, ...] = (), *, settings: dict[str, str] | None = None
+) -> duckdb.DuckDBPyConnection:
     """An in-memory engine, locked, in UTC: it uses only what is below `folder` (spills there) and the files `reads`."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    engine = duckdb.connect(":memory:", config={**STRICT, "memory_limit": f"{min(memory, physical // 2)}B"})
+    engine = duckdb.connect(
+        ":memory:", config={**STRICT, **(settings or {}), "memory_limit": f"{min(memory, physical // 2)}B"}
+    )
     root = text_literal(str(folder.resolve()))
     spill = text_literal(str(folder.resolve() / "spill"))
     files = ", ".join(text_literal(str(path.resolve())) for path in reads)

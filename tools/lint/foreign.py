@@ -1,9 +1,11 @@
-"""Tables that come with libraries: a script that learns from one may know the answers of the sealed rows."""
+"""Tables that no training script may learn from: those of libraries, and the sealed rows that are to judge it."""
 
 import ast
 import re
 from collections.abc import Iterator
 
+from tools.lint import places
+from tools.lint.access import accesses
 from tools.lint.finding import Finding, error
 from tools.lint.program import Program
 
@@ -14,13 +16,24 @@ _COLLECTIONS = re.compile(
 )
 
 
+_SEALED = re.compile(
+    r"hold[-_ ]?out|(^|[/_-])(y_?test|labels?|answers?|solution|ground[-_]?truth)([._-]|$)", re.IGNORECASE
+)
+
+
 def findings(program: Program) -> Iterator[Finding]:
-    """Each table that is not the user's."""
+    """Each table that is not the user's, or is sealed."""
+    for access in accesses(program):
+        if access.how == "read" and access.path is not None and _SEALED.search(access.path):
+            sentence = (
+                f"{places.short(access.path)!r}: the rows that judge the model are sealed, no script may read them."
+            )
+            yield error("policy:sealed", access.node, sentence)
     for node in program.nodes:
         if isinstance(node, ast.Attribute | ast.Import | ast.ImportFrom | ast.Call):
             for origin in _origins(program, node):
                 if _LOADERS.match(origin) or _COLLECTIONS.match(origin):
-                    yield _foreign(origin, node.lineno)
+                    yield _foreign(origin, node)
 
 
 def _origins(program: Program, node: ast.AST) -> list[str]:
@@ -38,6 +51,6 @@ def _origins(program: Program, node: ast.AST) -> list[str]:
             return []
 
 
-def _foreign(origin: str, line: int) -> Finding:
+def _foreign(origin: str, at: ast.AST) -> Finding:
     sentence = f"{origin} brings in a table of its own; the script must learn from inputs/train.parquet only."
-    return error("leakage:foreign-table", line, sentence)
+    return error("leakage:foreign-table", at, sentence)

@@ -78,13 +78,13 @@ def _listed_target(program: Program, target: str, features: Sequence[str]) -> It
         if isinstance(value, ast.Dict):
             listed = [program.literal(key) for key in value.keys if key is not None]
         if isinstance(listed, list) and target in listed:
-            yield _target_leak(value.lineno, target, f"the list {name}")
+            yield _target_leak(value, target, f"the list {name}")
 
 
-def _target_leak(line: int, target: str, where: str) -> Finding:
+def _target_leak(at: ast.AST, target: str, where: str) -> Finding:
     return error(
         "leakage:target",
-        line,
+        at,
         f"The target {target!r} is among the features ({where}): the model would be told the answer.",
     )
 
@@ -144,9 +144,7 @@ class _Scope:
             return
         labelled = len(given) > (2 if name in CROSS else 1)
         if table.target == "yes" and labelled:
-            yield _target_leak(
-                node.lineno, self.target, f"{ast.unparse(rows) if rows else 'X'} still holds that column"
-            )
+            yield _target_leak(node, self.target, f"{ast.unparse(rows) if rows else 'X'} still holds that column")
         if fits and self._learns_too_early(node, name, labelled):
             yield _early(node, name, labelled)
 
@@ -311,7 +309,7 @@ def _early(node: ast.Call, name: str, labelled: bool) -> Finding:
         f"{name} learns from {seen} before the data is split, so validation has seen what it should judge and the "
         "saved model lacks the step; put it into a Pipeline that is fitted inside each fold."
     )
-    return error("leakage:fit-before-split", node.lineno, sentence)
+    return error("leakage:fit-before-split", node, sentence)
 
 
 def _own_expressions(statement: ast.stmt) -> Iterator[ast.expr]:
@@ -348,7 +346,7 @@ def _written_in_dict(program: Program, node: ast.Dict) -> Iterator[Finding]:
         number = program.literal(value)
         is_score = key in SCORES or (key == "value" and told)
         if is_score and isinstance(number, float) and number not in (0.0, -1.0) and abs(number) != float("inf"):
-            yield _hard_coded(node.lineno, f"{key} = {number:g}")
+            yield _hard_coded(node, f"{key} = {number:g}")
 
 
 def _spoken(program: Program, node: ast.Call) -> Iterator[Finding]:
@@ -356,13 +354,13 @@ def _spoken(program: Program, node: ast.Call) -> Iterator[Finding]:
         text = program.path(argument)
         found = (_SPOKEN.search(text) or _TOLD.search(text)) if text else None
         if found:
-            yield _hard_coded(node.lineno, found.group(0))
+            yield _hard_coded(node, found.group(0))
 
 
-def _hard_coded(line: int, what: str) -> Finding:
+def _hard_coded(at: ast.AST, what: str) -> Finding:
     return error(
         "leakage:hard-coded-score",
-        line,
+        at,
         f"{what!r} is a score written by hand; a score has to be computed from predictions.",
     )
 

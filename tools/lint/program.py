@@ -3,19 +3,21 @@
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
+from tools.lint.bindings import NOT_KNOWN, Bindings, Options
 from tools.lint.finding import Finding
+from tools.lint.values import UNKNOWN, Found, Values
+
+__all__ = ["UNKNOWN", "Program", "Unreadable", "words"]
 
 MAX_BYTES = 200_000
 """A training script is a few hundred lines, besides the table's own words; more is data in disguise, slow to check."""
+MAX_DEPTH = 200
+"""Expressions inside expressions; people stay below 60, and each checker reads them by calling itself."""
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-MAX_STEPS, MAX_VALUE = 300_000, 20_000
-UNKNOWN = "\N{WHITE SQUARE}"
-"""Stands for the part of a path that only a run would tell."""
-
 
 _CONTAINERS = (ast.List, ast.Tuple, ast.Set, ast.Dict)
 
@@ -46,8 +48,6 @@ class Program:
     tree: ast.Module
     table_words: frozenset[str] = frozenset()
     """Column names and class labels: whatever they look like, they are data."""
-    _looked: Counter[str] = field(default_factory=Counter, compare=False)
-    """How much resolving of values has cost so far."""
 
     @classmethod
     def parse(cls, code: str, table_words: frozenset[str] = frozenset()) -> "Program":
@@ -60,6 +60,7 @@ class Program:
         try:
             code.encode()
             tree = ast.parse(code, filename="script.py")
+            _refuse_depth(tree)
             compile(tree, "script.py", "exec", dont_inherit=True)
         except SyntaxError as problem:
             raise Unreadable(
@@ -68,6 +69,11 @@ class Program:
         except (ValueError, RecursionError, MemoryError, OverflowError) as problem:
             raise Unreadable(_syntax(1, f"This is not a program that can be read: {_why(problem)}.")) from None
         return cls(code, tree, table_words)
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The text as Python counts its lines."""
+        return tuple(re.split(r"\r\n|\r|\n", self.code))
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
@@ -100,26 +106,44 @@ class Program:
                     found[name.asname or name.name] = f"{node.module or ''}.{name.name}"
         for _ in range(3):
             for name_, value in self._assigned:
+                if module := _imported(value, found):
+                    found.setdefault(name_, module)
                 if (origin := _dotted(value, found)) and name_ not in found:
                     found[name_] = origin
         return found
 
     @cached_property
+    def modules(self) -> frozenset[str]:
+        """Dotted names of all that is imported, modules and what comes from them."""
+        return frozenset(self.aliases.values())
+
+    @cached_property
     def _assigned(self) -> tuple[tuple[str, ast.expr], ...]:
-        return tuple(
-            (target.id, node.value)
-            for node in self.nodes
-            if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None
-            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-            if isinstance(target, ast.Name)
+        return tuple(pair for node in self.nodes for pair in _assignments(node))
+
+    @cached_property
+    def _once(self) -> frozenset[str]:
+        """Names that are given a value in exactly one place of the whole script."""
+        stores = Counter(
+            node.id for node in self.nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         )
+        arguments = {node.arg for node in self.nodes if isinstance(node, ast.arg)}
+        return frozenset(name for name, times in stores.items() if times == 1) - arguments
 
     @cached_property
     def values(self) -> dict[str, ast.expr]:
-        """Name -> its expression, for names that are assigned exactly once in the whole script."""
-        stores = [node.id for node in self.nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
-        times, arguments = Counter(stores), {node.arg for node in self.nodes if isinstance(node, ast.arg)}
-        return {name: value for name, value in self._assigned if times[name] == 1 and name not in arguments}
+        """Name -> its expression, for names that are given a value once, and one place to get it from."""
+        return {name: value for name, value in self._assigned if name in self._once}
+
+    @cached_property
+    def _looped(self) -> dict[str, ast.expr]:
+        """Loop variable -> what is walked through."""
+        return {
+            node.target.id: node.iter
+            for node in self.nodes
+            if isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Name)
+            if node.target.id in self._once
+        }
 
     @cached_property
     def transformers(self) -> frozenset[str]:
@@ -146,77 +170,79 @@ class Program:
             return not all(isinstance(target, ast.Name) for target in targets)
         return True
 
-    def literal(self, node: ast.AST | None, depth: int = 0) -> object:
-        """The value of a constant expression (names assigned once are followed); None if unknown."""
-        if node is None or depth > 8 or self._is_tired():
-            return None
-        if isinstance(node, ast.Name):
-            return self.literal(self.values.get(node.id), depth + 1)
-        if isinstance(node, ast.List | ast.Tuple | ast.Set):
-            return [self.literal(item, depth + 1) for item in node.elts]
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            left, right = self.literal(node.left, depth + 1), self.literal(node.right, depth + 1)
-            if isinstance(left, list) and isinstance(right, list):
-                return (left + right)[:MAX_VALUE]
-            return (left + right)[:MAX_VALUE] if isinstance(left, str) and isinstance(right, str) else None
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            value = self.literal(node.operand, depth + 1)
-            return -value if isinstance(value, int | float) else None
-        return node.value if isinstance(node, ast.Constant) else None
+    @cached_property
+    def _values(self) -> Values:
+        return Values(self.bindings, self._looped, self.dotted)
 
-    def _is_tired(self) -> bool:
-        """A few hostile lines could be followed for ever (lists of lists of lists); an honest script is far below."""
-        self._looked["steps"] += 1
-        return self.is_opaque
+    @cached_property
+    def bindings(self) -> Bindings:
+        """What names, attributes, entries and the script's own functions may stand for."""
+        return Bindings(self.nodes, self.parents)
+
+    def worlds(self, look: Callable[[], Found], *, through_calls: bool = False) -> list[Found]:
+        """What `look` finds for each value that the names it meets may have; one entry if they are certain."""
+        return self._values.worlds(look, through_calls=through_calls)
+
+    def options(self, node: ast.AST) -> Options:
+        """The expressions that a name may stand for, those given by the script's own calls too; () if not known."""
+        return self.bindings.options(node, through_calls=True)
+
+    def literal(self, node: ast.AST | None) -> object:
+        """The value of a constant expression (names assigned once are followed); None if unknown."""
+        return self._values.literal(node)
+
+    def path(self, node: ast.AST | None) -> str | None:
+        """A path or text as far as it is known: `UNKNOWN` stands for the rest; None if nothing is known."""
+        return self._values.path(node)
+
+    def each(self, node: ast.AST | None) -> tuple[str, ...]:
+        """The texts that an expression may be, all of them: a literal, those of a loop, what calls give; else ()."""
+        if node is None:
+            return ()
+        walked = self._walked_around(node)
+        texts = self.literal(walked) if walked else self.worlds(lambda: self.literal(node), through_calls=True)
+        if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
+            return ()
+        return tuple(dict.fromkeys(texts))
+
+    def _walked_around(self, node: ast.AST) -> ast.expr | None:
+        """What the innermost loop around a name walks through, if the name is its variable and nothing else is."""
+        if not isinstance(node, ast.Name) or any(one is not NOT_KNOWN for one in self.bindings.options(node)):
+            return None
+        for above in self.ancestors(node):
+            for loop in getattr(above, "generators", [above]):
+                if isinstance(loop, ast.For | ast.comprehension) and getattr(loop.target, "id", "") == node.id:
+                    return loop.iter
+        return None
 
     @property
     def is_opaque(self) -> bool:
         """Resolving its values was given up, so nothing that was not found means anything."""
-        return self._looked["steps"] > MAX_STEPS
+        return self._values.is_opaque
 
-    def path(self, node: ast.AST | None, depth: int = 0) -> str | None:
-        """A path as text as far as it is known: `UNKNOWN` stands for the rest; None if nothing is known."""
-        if node is None or depth > 12 or self._is_tired():
-            return None
-        if isinstance(node, ast.Constant):
-            return node.value if isinstance(node.value, str) else None
-        if isinstance(node, ast.Name):
-            return self.path(self.values.get(node.id), depth + 1)
-        if isinstance(node, ast.JoinedStr):
-            return "".join(
-                part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else UNKNOWN
-                for part in node.values
-            )
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Add):
-            left, right = self.path(node.left, depth + 1), self.path(node.right, depth + 1)
-            return _joined([left, right], "/" if isinstance(node.op, ast.Div) else "")
-        if isinstance(node, ast.Call):
-            return self._called_path(node, depth)
-        return self._picked(node, depth) if isinstance(node, ast.Subscript) else None
+    @cached_property
+    def loads(self) -> dict[str, list[ast.Name]]:
+        """Name -> where it is used."""
+        found: dict[str, list[ast.Name]] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                found.setdefault(node.id, []).append(node)
+        return found
 
-    def _picked(self, node: ast.Subscript, depth: int) -> str | None:
-        """A text of a list that is written down: NAMES[0]."""
-        choice, position = self.literal(node.value, depth + 1), self.literal(node.slice, depth + 1)
-        if not isinstance(choice, list) or not isinstance(position, int):
-            return None
-        found = choice[position] if -len(choice) <= position < len(choice) else None
-        return found if isinstance(found, str) else None
+    def walked(self, node: ast.AST) -> ast.expr | None:
+        """What a loop variable walks through."""
+        return self._looped.get(node.id) if isinstance(node, ast.Name) else None
 
-    def _called_path(self, node: ast.Call, depth: int) -> str | None:
-        origin = self.dotted(node.func) or (node.func.id if isinstance(node.func, ast.Name) else "")
-        if origin.removeprefix("pathlib.") in ("Path", "PurePath", "PosixPath", "os.path.join", "str"):
-            parts = [self.path(argument, depth + 1) for argument in node.args]
-            return _joined(parts) if parts else "."
-        if isinstance(node.func, ast.Attribute) and node.func.attr in (
-            "joinpath",
-            "with_suffix",
-            "with_name",
-            "resolve",
-        ):
-            base = self.path(node.func.value, depth + 1)
-            more = [self.path(argument, depth + 1) for argument in node.args] if node.func.attr == "joinpath" else []
-            return _joined([base, *more]) if base is not None else None
-        return None
+    def made_by(self, node: ast.AST) -> str:
+        """The imported function or class that made a value: `c = duckdb.connect()` -> c is made by duckdb.connect."""
+        for _ in range(4):
+            if isinstance(node, ast.Name):
+                node = self.values.get(node.id, node)
+            if isinstance(node, ast.Call):
+                if (origin := self.dotted(node.func)) is not None:
+                    return origin
+                node = node.func.value if isinstance(node.func, ast.Attribute) else node
+        return ""
 
     def is_table_word(self, node: ast.AST) -> bool:
         """A column name or class label where data stands: in a list, an assignment, a subscript; not in `open(…)`."""
@@ -242,6 +268,24 @@ class Program:
     def is_docstring(self, node: ast.AST) -> bool:
         """A string that stands alone: it does nothing."""
         return isinstance(self.parents.get(node), ast.Expr)
+
+
+def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """name = value, with value as name, and the file name of tempfile.mkstemp()."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, value
+                elif isinstance(target, ast.Tuple) and "mkstemp" in ast.dump(value):
+                    yield from ((one.id, value) for one in target.elts[1:] if isinstance(one, ast.Name))
+        case (
+            ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            | ast.NamedExpr(target=ast.Name(id=name), value=value)
+        ):
+            yield name, value
+        case ast.withitem(context_expr=value, optional_vars=ast.Name(id=name)):
+            yield name, value
 
 
 def _stands_as_data(inner: ast.AST, above: ast.AST, listed: bool) -> bool:
@@ -271,15 +315,13 @@ def _dotted(node: ast.AST, aliases: dict[str, str]) -> str | None:
     return ".".join([aliases[node.id], *reversed(parts)])
 
 
-def _joined(parts: list[str | None], separator: str = "/") -> str | None:
-    """Paths put together as `pathlib` does it: an absolute part starts anew."""
-    if all(part is None for part in parts):
-        return None
-    text = ""
-    for part in (UNKNOWN if part is None else part for part in parts):
-        anew = not text or (separator == "/" and part.startswith("/"))
-        text = part if anew else f"{text.rstrip('/') if separator else text}{separator}{part}"
-    return text[:MAX_VALUE]
+def _imported(value: ast.expr, aliases: dict[str, str]) -> str:
+    """xgb = importlib.import_module("xgboost")"""
+    match value:
+        case ast.Call(func=func, args=[ast.Constant(value=str(name))]):
+            return name if _dotted(func, aliases) == "importlib.import_module" else ""
+        case _:
+            return ""
 
 
 def _refuse_cookie(raw: bytes) -> None:
@@ -289,6 +331,20 @@ def _refuse_cookie(raw: bytes) -> None:
         if found and found.group(1).decode().lower().replace("_", "-") not in ("utf-8", "utf8", "ascii", "us-ascii"):
             sentence = f"The script says it is written in {found.group(1).decode()!r}; only UTF-8 can be checked."
             raise Unreadable(_syntax(number, sentence, rule="policy:encoding", hard=True))
+
+
+def _refuse_depth(tree: ast.Module) -> None:
+    """`"a" + "a" + …` a thousand times is a tree a thousand deep, and keeps bandit busy for minutes."""
+    waiting: list[tuple[ast.AST, int]] = [(tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            line = int(getattr(node, "lineno", 1))
+            sentence = f"This cannot be checked: line {line} is nested too deeply (at most {MAX_DEPTH} levels)."
+            raise Unreadable(_syntax(line, sentence, rule="policy:depth", hard=True))
+        waiting += [
+            (child, depth + isinstance(child, ast.expr)) for child in reversed(list(ast.iter_child_nodes(node)))
+        ]
 
 
 def _syntax(line: int, sentence: str, *, rule: str = "syntax", hard: bool = False) -> Finding:

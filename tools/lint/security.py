@@ -1,70 +1,12 @@
-"""Calls and names that no training script needs: other programs, code made at run time, pickles, reflection."""
+"""Names and calls that no script needs: other programs, code made at run time, reflection."""
 
 import ast
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
 
-from tools.lint.finding import Finding, security, warning
+from tools.lint.finding import Finding, error, security, warning
+from tools.lint.parts import ALLOWED, SYSTEM, judged
 from tools.lint.program import Program, words
-
-ALLOWED_PARTS = {
-    "os": "path makedirs mkdir cpu_count process_cpu_count sched_getaffinity sep linesep listdir scandir walk environ "
-    "getcwd name fspath PathLike stat getpid urandom remove unlink rmdir rename replace",
-    "sys": "stdout stderr stdin argv exit version version_info maxsize float_info platform getsizeof exc_info "
-    "byteorder setrecursionlimit getrecursionlimit flags hexversion implementation __stdout__ __stderr__",
-    "pickle": "dump dumps load loads HIGHEST_PROTOCOL DEFAULT_PROTOCOL PickleError PicklingError",
-    "multiprocessing": "cpu_count",
-    "concurrent": "futures futures.ThreadPoolExecutor futures.as_completed futures.wait futures.Future "
-    "futures.TimeoutError",
-    "shutil": "copy copy2 copyfile move rmtree copytree disk_usage",
-    "signal": "signal alarm setitimer getsignal default_int_handler Signals",
-}
-"""Modules with harmless and harmful parts: only these parts may be named (paths.py looks further at files)."""
-
-_WHAT = {
-    "os": ("process", "steers the operating system"),
-    "sys": ("reflection", "reaches into the interpreter"),
-    "pickle": ("deserialise", "can run code hidden in a file"),
-    "multiprocessing": ("process", "starts other processes; use n_jobs of the estimator"),
-    "concurrent": ("process", "starts other processes; use n_jobs of the estimator"),
-    "shutil": ("destructive", "changes files beyond this run"),
-    "signal": ("process", "sends signals to processes"),
-}
-
-FORBIDDEN = {
-    "pandas.read_pickle": ("deserialise", "can run code hidden in the file that it reads"),
-    "pandas.read_sql": ("network", "talks to a database"),
-    "pandas.read_sql_query": ("network", "talks to a database"),
-    "pandas.read_sql_table": ("network", "talks to a database"),
-    "pandas.read_gbq": ("network", "talks to a database"),
-    "pandas.read_html": ("network", "fetches pages"),
-    "pandas.read_clipboard": ("environment", "reads what the person copied last"),
-    "seaborn.load_dataset": ("network", "downloads a table"),
-    "torch.load": ("deserialise", "can run code hidden in the file that it reads"),
-    "torch.hub": ("network", "downloads and runs code"),
-    "statsmodels.datasets": ("network", "downloads a table"),
-    "logging.config": ("dynamic-code", "makes objects from names at run time"),
-    "logging.handlers": ("network", "sends log lines elsewhere"),
-    "numpy.ctypeslib": ("native", "loads machine code"),
-    "numpy.f2py": ("native", "compiles and loads machine code"),
-    "scipy.LowLevelCallable": ("native", "calls machine code by address"),
-    "types.CodeType": ("dynamic-code", "makes code at run time"),
-    "types.FunctionType": ("dynamic-code", "makes code at run time"),
-    "typing.get_type_hints": ("dynamic-code", "evaluates text as code"),
-    "timeit.timeit": ("dynamic-code", "runs text as code"),
-    "timeit.repeat": ("dynamic-code", "runs text as code"),
-    "timeit.Timer": ("dynamic-code", "runs text as code"),
-    "gc.get_objects": ("reflection", "looks through the memory of the process"),
-    "gc.get_referrers": ("reflection", "looks through the memory of the process"),
-    "operator.methodcaller": ("reflection", "calls a method by a name made at run time"),
-    "pyarrow.fs": ("network", "reaches other file systems"),
-    "pyarrow.flight": ("network", "talks to a server"),
-    "os.environb": ("environment", "reads the environment"),
-    "os.getenv": ("environment", "reads the environment"),
-    "os.getlogin": ("environment", "asks who runs the script"),
-}
 
 BUILTINS = {
     "eval": "runs text as code",
@@ -75,29 +17,27 @@ BUILTINS = {
     "__loader__": "reaches the import machinery",
     "__spec__": "reaches the import machinery",
     "globals": "reaches names by text",
-    "breakpoint": "waits for a person who is not there",
-    "input": "waits for a person who is not there",
 }
 
-_SYSTEM = words(
-    """
-    os sys subprocess shutil socket ctypes builtins importlib pickle multiprocessing posix
-    """
-)
-_DUNDER = re.compile(
+DUNDER = re.compile(
     r"__(subclasses|bases|base|mro|globals|builtins|code|closure|import|loader|spec|reduce|reduce_ex|getattribute|"
     r"self|wrapped|func|func__|traceback)__|\b(f_globals|f_locals|f_builtins|f_back|gi_frame|cr_frame|tb_frame|co_code)\b"
 )
-_DEFINED = frozenset({"__reduce__", "__reduce_ex__", "__getattribute__"})
-_UNPICKLERS = re.compile(r"pickle\.loads?|(\w+\.)*_?joblib\.(\w+\.)*load")
-_ENCODED = re.compile(r"[A-Za-z0-9+/=_\-\s]{120,}|(?:\\?x?[0-9a-fA-F]{2}){60,}")
+_OF_MODULES = words("__file__ __path__ __loader__ __spec__ __dict__")
+_OF_CLASSES = words("__bases__ __base__ __mro__ __wrapped__")
+_OF_PROCESSES = words("kill terminate suspend send_signal environ parent parents cmdline open_files net_connections")
+_OF_LOOPS = words(
+    """
+    create_connection create_datagram_endpoint create_server create_unix_connection create_unix_server sock_connect
+    subprocess_exec subprocess_shell connect_read_pipe connect_write_pipe getaddrinfo getnameinfo
+    """
+)
+_STOPS = words("signal.SIGTERM signal.SIGINT signal.SIGHUP signal.SIGXCPU")
 
 
 def findings(program: Program) -> Iterator[Finding]:
-    """Every such name and call, once per line."""
+    """Every such name and call."""
     for node in program.nodes:
-        if isinstance(node, ast.Name | ast.Attribute):
-            yield from _unpickler(program, node)
         if isinstance(node, ast.Name):
             yield from _name(program, node)
         elif isinstance(node, ast.Attribute):
@@ -105,36 +45,52 @@ def findings(program: Program) -> Iterator[Finding]:
         elif isinstance(node, ast.Call):
             yield from _call(program, node)
         elif isinstance(node, ast.ImportFrom):
-            yield from _imported(node)
+            for name in node.names:
+                yield from judged(f"{node.module}.{name.name}", node)
         elif isinstance(node, ast.Constant):
             yield from _constant(program, node)
-        elif isinstance(node, ast.FunctionDef) and node.name in _DEFINED:
-            sentence = f"{node.name} decides what happens when the saved model is loaded; a model never needs it."
-            yield security("deserialise", node.lineno, sentence)
-
-
-def _unpickler(program: Program, node: ast.Name | ast.Attribute) -> Iterator[Finding]:
-    """[joblib.load][0](…), map(joblib.load, …), self.load = joblib.load"""
-    origin = program.dotted(node)
-    if origin and _UNPICKLERS.fullmatch(origin) and program.is_handed_on(node):
-        yield security("deserialise", node.lineno, f"{origin} is handed on, so what it reads cannot be checked.")
+        elif isinstance(node, ast.BinOp) and not isinstance(program.parents.get(node), ast.BinOp):
+            yield from _put_together(program, node)
 
 
 def _name(program: Program, node: ast.Name) -> Iterator[Finding]:
-    if node.id in BUILTINS and isinstance(node.ctx, ast.Load) and node.id not in program.values:
-        yield security("dynamic-code", node.lineno, f"{node.id} {BUILTINS[node.id]}.")
-    if node.id == "open" and isinstance(node.ctx, ast.Load) and not _is_called(program, node):
-        yield security(
-            "reflection", node.lineno, "open is handed on under another name, so its paths cannot be checked."
-        )
+    if not isinstance(node.ctx, ast.Load):
+        return
+    judged_by_use = node.id == "globals" and _is_called(program, node)
+    if node.id in BUILTINS and node.id not in program.values and not judged_by_use:
+        yield security("dynamic-code", node, f"{node.id} {BUILTINS[node.id]}.")
+    if node.id in ("input", "breakpoint") and node.id not in program.values:
+        yield error("policy:input", node, f"{node.id} waits for a person who is not there: the script runs alone.")
+    if node.id == "open" and not _is_called(program, node):
+        yield security("reflection", node, "open is handed on under another name, so its paths cannot be checked.")
     # A bare module name that is handed on: x = os, f(os), [os], os if …; the parts used later cannot be followed.
-    if program.aliases.get(node.id) in ALLOWED_PARTS and isinstance(node.ctx, ast.Load):
+    if program.aliases.get(node.id) in ALLOWED:
         parent = program.parents.get(node)
         renamed = isinstance(parent, ast.Assign | ast.AnnAssign) and _single_name(parent)
         if not isinstance(parent, ast.Attribute) and not renamed:
-            yield security(
-                "reflection", node.lineno, f"The module {node.id} is handed on, so its use cannot be checked."
-            )
+            yield security("reflection", node, f"The module {node.id} is handed on, so its use cannot be checked.")
+
+
+def _dunder(program: Program, node: ast.Attribute) -> Iterator[Finding]:
+    """Most are doors; the classes above a class of its own, and an error that is printed, are not."""
+    parent = program.parents.get(node)
+    if node.attr == "__traceback__" and isinstance(parent, ast.Call) and node in parent.args:
+        shown = (program.dotted(parent.func) or "").startswith("traceback.")
+        if shown or getattr(parent.func, "attr", "") == "with_traceback":
+            return
+    plain = isinstance(node.value, ast.Name) and node.value.id not in program.aliases
+    if plain and node.attr in _OF_CLASSES:
+        yield warning("policy:reflection", node, f"{node.attr} looks behind a class or a decorator.")
+    else:
+        yield security("reflection", node, f"{node.attr} reaches behind Python's own protection.")
+
+
+def _is_shown(program: Program, node: ast.AST) -> bool:
+    """print(pd.__file__)"""
+    parent = program.parents.get(node)
+    return isinstance(parent, ast.FormattedValue) or (
+        isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id == "print"
+    )
 
 
 def _single_name(node: ast.Assign | ast.AnnAssign) -> bool:
@@ -148,126 +104,100 @@ def _is_called(program: Program, node: ast.AST) -> bool:
 
 
 def _attribute(program: Program, node: ast.Attribute) -> Iterator[Finding]:
-    if _DUNDER.fullmatch(node.attr):
-        yield security("reflection", node.lineno, f"{node.attr} reaches behind Python's own protection.")
+    if DUNDER.fullmatch(node.attr):
+        yield from _dunder(program, node)
+    if node.attr in _OF_PROCESSES and program.made_by(node.value).startswith("psutil."):
+        yield security("process", node, f"{node.attr} of psutil reaches other processes.")
+    if node.attr in ("load_extension", "enable_load_extension"):
+        yield security("native", node, f"{node.attr} loads machine code into the database.")
+    if node.attr in _OF_LOOPS and program.made_by(node.value).startswith("asyncio."):
+        yield security("network", node, f"{node.attr} of asyncio talks to the network or to other programs.")
     origin = program.dotted(node)
     if origin is None:
         return
-    yield from _origin(origin, node.lineno)
-    if origin == "os.environ":
-        yield from _environment(program, node)
-    if origin.startswith("sklearn.datasets.fetch_"):
-        yield security("network", node.lineno, f"{origin} downloads a table; the data is at inputs/train.parquet.")
-
-
-def _imported(node: ast.ImportFrom) -> Iterator[Finding]:
-    for name in node.names:
-        origin = f"{node.module}.{name.name}"
-        yield from _origin(origin, node.lineno)
-        if origin == "os.environ":
-            yield security(
-                "environment", node.lineno, "The script reads the environment; nothing there is meant for it."
-            )
-        if origin.startswith("sklearn.datasets.fetch_"):
-            yield security("network", node.lineno, f"{origin} downloads a table; the data is at inputs/train.parquet.")
-
-
-def _origin(origin: str, line: int) -> Iterator[Finding]:
-    """Judge a dotted name such as os.system, pandas.read_pickle or joblib.os."""
-    root, _, rest = origin.partition(".")
-    if root == "pandas" and "pickle" in rest and not rest.endswith("to_pickle"):
-        origin = "pandas.read_pickle"
-    for known, (rule, why) in FORBIDDEN.items():
-        if origin == known or origin.startswith(f"{known}."):
-            yield security(rule, line, f"{origin} {why}.")
-            return
-    if root in ALLOWED_PARTS and rest and not rest.startswith(("path.", "environ.", "stdout.", "stderr.", "stdin.")):
-        allowed = ALLOWED_PARTS[root].split()
-        constant = root == "signal" and rest.isupper()
-        if rest not in allowed and rest.split(".")[0] not in set(allowed) - {"futures"} and not constant:
-            rule, why = _WHAT[root]
-            yield security(rule, line, f"{origin} {why}.")
-    elif root not in _SYSTEM and (inner := _SYSTEM & set(rest.split("."))):
-        yield security("reflection", line, f"{origin} reaches the module {min(inner)} through a library.")
-
-
-def _environment(program: Program, node: ast.Attribute) -> Iterator[Finding]:
-    """Setting a variable (threads, warnings) is ordinary; reading one is not."""
-    parent = program.parents.get(node)
-    if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store):
-        return
-    if isinstance(parent, ast.Attribute) and parent.attr in ("setdefault", "update", "putenv"):
-        return
-    yield security("environment", node.lineno, "The script reads the environment; nothing there is meant for it.")
+    if not origin.startswith(("sys.path", "sys.modules")):
+        yield from judged(origin, node)
+    if node.attr == "__file__" and _is_shown(program, node):
+        yield warning("policy:reflection", node, f"{origin} says where the package is installed.")
+    elif node.attr in _OF_MODULES and program.dotted(node.value) in program.modules:
+        yield error("policy:reflection", node, f"{origin} leads into the installed package, not to data.")
 
 
 def _call(program: Program, node: ast.Call) -> Iterator[Finding]:
     origin = program.dotted(node.func) or ""
     if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr", "delattr", "hasattr"):
         yield from _getattr(program, node)
-    if _UNPICKLERS.fullmatch(origin):
-        yield from _load(program, node, origin)
-    if any(keyword.arg == "allow_pickle" and program.literal(keyword.value) is not False for keyword in node.keywords):
-        yield security("deserialise", node.lineno, "allow_pickle can run code hidden in the file that is read.")
-    if origin == "pandas.eval" or (isinstance(node.func, ast.Attribute) and node.func.attr in ("eval", "query")):
+    if isinstance(node.func, ast.Attribute) and node.func.attr in ("eval", "query"):
         yield from _pandas_expression(program, node)
-    if isinstance(node.func, ast.Name) and node.func.id in ("vars", "locals") and not node.args:
-        yield security("reflection", node.lineno, f"{node.func.id}() reaches names by text.")
+    if origin == "operator.attrgetter":
+        yield from _attrgetter(program, node)
+    if origin == "signal.signal" and _refuses_to_stop([program.dotted(one) for one in node.args]):
+        yield error("policy:process", node, "The script refuses to be stopped.")
     if origin == "sys.stdin" or origin.startswith("sys.stdin."):
-        yield warning("policy:input", node.lineno, "Nobody is there to type an answer: the script runs alone.")
+        yield warning("policy:input", node, "Nobody is there to type an answer: the script runs alone.")
+
+
+def _refuses_to_stop(given: list[str | None]) -> bool:
+    return len(given) == 2 and given[0] in _STOPS and given[1] == "signal.SIG_IGN"
 
 
 def _getattr(program: Program, node: ast.Call) -> Iterator[Finding]:
-    name = program.literal(node.args[1]) if len(node.args) > 1 else None
     base = program.dotted(node.args[0]) if node.args else None
-    if isinstance(name, str):
-        if _DUNDER.fullmatch(name):
-            yield security("reflection", node.lineno, f"{name} reaches behind Python's own protection.")
+    names = program.each(node.args[1]) if len(node.args) > 1 else ()
+    for name in names:
+        if DUNDER.fullmatch(name):
+            yield security("reflection", node, f"{name} reaches behind Python's own protection.")
         elif base:
-            yield from _origin(f"{base}.{name}", node.lineno)
+            yield from judged(f"{base}.{name}", node)
+        if base and (name == "open" or f"{base}.{name}" == "importlib.import_module"):
+            yield security("reflection", node, f"{name} is taken by its name, so its use cannot be checked.")
+    if names:
         return
-    if base:
-        yield security("reflection", node.lineno, f"A part of {base} is chosen by a text made at run time; name it.")
-
-
-def _load(program: Program, node: ast.Call, origin: str) -> Iterator[Finding]:
-    path = program.path(node.args[0]) if node.args else None
-    if origin == "pickle.load" and node.args and isinstance(node.args[0], ast.Call) and node.args[0].args:
-        path = program.path(node.args[0].args[0])
-    if path is None or not path.startswith("outputs/") or "/../" in path:
-        sentence = f"{origin} runs whatever hides in the file; only what this script wrote to outputs/ may be loaded."
-        yield security("deserialise", node.lineno, sentence)
-
-
-def _pandas_expression(program: Program, node: ast.Call) -> Iterator[Finding]:
-    if not node.args:
-        return
-    text = program.path(node.args[0])
-    if text is None or "@" in text and "__" in text:
-        yield warning("policy:expression", node.lineno, "An expression is made at run time and evaluated by pandas.")
-
-
-def _constant(program: Program, node: ast.Constant) -> Iterator[Finding]:
-    if isinstance(node.value, bytes):
-        if len(node.value) > 200:
-            yield security(
-                "encoded", node.lineno, f"{len(node.value)} raw bytes in the text hide what the script does."
-            )
-        return
-    if not isinstance(node.value, str) or program.is_docstring(node) or program.is_table_word(node):
-        return
-    if _DUNDER.search(node.value):
-        yield security("reflection", node.lineno, "A text names parts of Python that reach behind its own protection.")
-    if len(node.value) >= 120 and _ENCODED.fullmatch(node.value) and _is_dense(node.value):
-        yield security(
-            "encoded", node.lineno, f"A text of {len(node.value)} letters looks encoded and hides what it holds."
+    if base and (base.split(".")[0] in ALLOWED or SYSTEM & set(base.split("."))):
+        yield security("reflection", node, f"A part of {base} is chosen by a text made at run time; name it.")
+    elif base in program.modules and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+        yield error(
+            "policy:reflection", node, f"A part of {base} is chosen by a text made at run time; list the names."
         )
 
 
-def _is_dense(text: str) -> bool:
-    """Few blanks and many bits per letter: not a sentence."""
-    packed = "".join(text.split())
-    if len(packed) < 0.95 * len(text):
-        return False
-    bits = -sum(n / len(packed) * math.log2(n / len(packed)) for n in Counter(packed).values())
-    return bits > 3.2 and any(letter.isdigit() for letter in packed)
+def _attrgetter(program: Program, node: ast.Call) -> Iterator[Finding]:
+    names = [program.literal(one) for one in node.args]
+    for name in names:
+        if (
+            not isinstance(name, str)
+            or DUNDER.search(name)
+            or SYSTEM & set(name.split("."))
+            or name in ("system", "popen")
+        ):
+            yield security("reflection", node, "attrgetter reaches a part that is not for data work.")
+
+
+def _pandas_expression(program: Program, node: ast.Call) -> Iterator[Finding]:
+    """df.query("a > @limit") is ordinary; a text made at run time, or one that climbs from a module, is not."""
+    if not node.args or not isinstance(node.func, ast.Attribute):
+        return
+    text = program.path(node.args[0])
+    if text is None:
+        if not program.made_by(node.func.value).startswith(("duckdb", "sqlite3")):
+            yield warning("policy:expression", node, "An expression is made at run time and evaluated by pandas.")
+        return
+    for name, rest in re.findall(r"@(\w+)((?:\.\w+)*)", text):
+        if name in program.aliases:
+            yield from judged(f"{program.aliases[name]}{rest}", node)
+    if "@" in text and "__" in text:
+        yield security("dynamic-code", node, "An expression for pandas reaches behind Python's own protection.")
+
+
+def _put_together(program: Program, node: ast.BinOp) -> Iterator[Finding]:
+    """ "(1).__cla" + "ss__" """
+    text = program.literal(node)
+    if isinstance(text, str) and DUNDER.search(text):
+        yield security("reflection", node, "A text is put together that reaches behind Python's own protection.")
+
+
+def _constant(program: Program, node: ast.Constant) -> Iterator[Finding]:
+    if not isinstance(node.value, str) or program.is_docstring(node) or program.is_table_word(node):
+        return
+    if DUNDER.search(node.value):
+        yield security("reflection", node, "A text names parts of Python that reach behind its own protection.")

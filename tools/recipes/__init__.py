@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from tools.blueprints import script as blueprint
 from tools.contract import Contract
 
 
@@ -79,7 +80,7 @@ def _replaced(source: str, changes: Mapping[ast.expr, str]) -> str:
 def recipe_for(contract: Contract, *, train_seconds: float) -> str:
     """The training script of a contract: the recipe of its task with everything filled in."""
     common = {
-        **_kinds(contract),
+        **blueprint.parameters(contract, _kinds(contract)),
         "TARGET": contract.target,
         "SPLIT": contract.split.rule if contract.split.rule in ("time", "group") else "random",
         "METRIC": contract.metric,
@@ -89,25 +90,33 @@ def recipe_for(contract: Contract, *, train_seconds: float) -> str:
         "N_JOBS": 2,
     }
     if contract.task == "regression":
-        return fill("regression", common)
-    return fill("classification", {**common, "CLASSES": ordered_classes(contract)})
+        return blueprint.with_functions(fill("regression", common), contract)
+    script = fill("classification", {**common, "CLASSES": ordered_classes(contract)})
+    return blueprint.with_functions(script, contract)
 
 
 def predictor_for(contract: Contract) -> str:
-    """The program that predicts inputs/table.parquet with inputs/model/model.joblib (and train.py, its definitions)."""
+    """The program that predicts a table with the model.joblib beside it (and train.py, its definitions)."""
     return fill("predict", _prediction(contract))
+
+
+def worker_for(contract: Contract) -> str:
+    """The program that stays: loads inputs/model.joblib with the text of `predictor_for` and answers on stdout."""
+    predicting, answering = predictor_for(contract), text("worker")
+    guard = ast.parse(predicting).body[-1]
+    shared = next(node for node in ast.parse(answering).body if _is_from_here(node))
+    lines = answering.splitlines(keepends=True)
+    own = "".join([*lines[: shared.lineno - 1], *lines[shared.end_lineno :]])
+    return "".join(predicting.splitlines(keepends=True)[: guard.lineno - 1]) + own
+
+
+def _is_from_here(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == f"{__name__}.predict"
 
 
 def baseline_for(contract: Contract) -> str:
     """The program of the baselines: inputs/{train,holdout_features}.parquet -> outputs/{dummy,linear}.parquet."""
     return fill("baseline", {**_kinds(contract), **_target(contract), "METRIC": contract.metric, "MAX_ROWS": 20_000})
-
-
-def importance_for(contract: Contract, *, seconds: float, first: tuple[str, ...] = ()) -> str:
-    """The program of permutation importance; `first` names the columns that matter most should time run out."""
-    order = [*first, *(name for name in contract.features if name not in first)]
-    work = {"REPEATS": 3, "MAX_ROWS": 2000, "SECONDS": round(seconds, 1), "SEED": contract.seed}
-    return fill("importance", {**_prediction(contract), **work, "FEATURES": order})
 
 
 def audit_for(contract: Contract, *, seconds: float) -> str:
@@ -116,6 +125,19 @@ def audit_for(contract: Contract, *, seconds: float) -> str:
     del kinds["TEXTS"]
     work = {"MAX_ROWS": 4000, "SHUFFLES": 3, "SECONDS": round(seconds, 1)}
     return fill("audit", {**kinds, **_target(contract), **work})
+
+
+def learning_for(contract: Contract, *, seconds: float) -> str:
+    """The program of the learning curve: inputs/train.parquet -> outputs/learning.json."""
+    kinds = _kinds(contract)
+    del kinds["TEXTS"]
+    work = {
+        "SPLIT": "time" if contract.split.rule == "time" else "random",
+        "MAX_ROWS": 10_000,
+        "PARTS": 5,
+        "REPEATS": 5,
+    }
+    return fill("learning", {**kinds, **_target(contract), **work, "SECONDS": round(seconds, 1)})
 
 
 def _kinds(contract: Contract) -> dict[str, list[str]]:

@@ -1,10 +1,12 @@
-"""Predict with a saved model: inputs/model/ and inputs/table.parquet -> outputs/predictions.parquet.
+"""Predict a table with the model in this folder.
 
-The table may have missing, extra or oddly typed columns, and values that training never saw. Row numbers count from 0.
+    python predict.py TABLE OUTPUT [MODEL]
+
+TABLE and OUTPUT end in .csv or .parquet; OUTPUT gets one line per row: its number from 0, the prediction and, for
+classes, the probability of each. Loading a model runs code from its file: use only a model that you trust.
 """
 
 import ast
-import json
 import sys
 import types
 from contextlib import contextmanager
@@ -14,12 +16,13 @@ import joblib
 import numpy as np
 import pandas as pd
 
+HERE = Path(__file__).resolve().parent
+MODEL = HERE / "model.joblib"
+SCRIPT = HERE / "train.py"
 CLASSES = ["0", "1"]  # in the order of the columns p_0, p_1, ...; empty for numbers
 FEATURES = ["x"]
 NUMBERS = ["x"]
 DATES = []
-
-SCRIPT = Path("inputs/model/train.py")
 
 
 def is_guarded(node):
@@ -67,7 +70,7 @@ def load_model():
             if SCRIPT.exists():
                 sys.modules["__main__"] = training
                 exec(definitions(SCRIPT.read_text(encoding="utf-8")), vars(training))
-            return joblib.load("inputs/model/model.joblib")
+            return joblib.load(MODEL)
         finally:
             sys.modules["__main__"] = here
 
@@ -75,7 +78,7 @@ def load_model():
 def prepared(table):
     """The columns that training had, in its order and types; what is not there or not of its kind is missing."""
     table = table.reindex(columns=FEATURES)
-    for name in NUMBERS:
+    for name in [name for name in NUMBERS if not pd.api.types.is_numeric_dtype(table[name])]:
         table[name] = pd.to_numeric(table[name], errors="coerce")
     for name in DATES:
         table[name] = pd.to_datetime(table[name], errors="coerce", utc=True).dt.tz_localize(None)
@@ -116,11 +119,23 @@ def predict(model, table):
     return pd.DataFrame(out)
 
 
+def read(path):
+    """CSV or Parquet; in CSV codes and categories stay text, so that leading zeros survive."""
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    return pd.read_csv(path, dtype={name: str for name in FEATURES if name not in NUMBERS and name not in DATES})
+
+
 if __name__ == "__main__":
-    rows = pd.read_parquet("inputs/table.parquet")
+    if not 3 <= len(sys.argv) <= 4:
+        sys.exit("Usage: python predict.py TABLE OUTPUT [MODEL]   (TABLE and OUTPUT end in .csv or .parquet)")
+    MODEL = Path(sys.argv[3]) if len(sys.argv) == 4 else MODEL
+    rows, output = read(Path(sys.argv[1])), Path(sys.argv[2])
     missing = [name for name in FEATURES if name not in rows.columns]
     if missing:
         print(f"Not in the table, so treated as missing: {', '.join(missing)}")
     predictions = predict(load_model(), prepared(rows))
-    predictions.to_parquet("outputs/predictions.parquet", index=False)
-    print("@@" + json.dumps({"kind": "progress", "done": 1, "total": 1, "text": f"{len(predictions)} rows predicted"}))
+    if output.suffix == ".parquet":
+        predictions.to_parquet(output, index=False)
+    else:
+        predictions.to_csv(output, index=False)

@@ -56,6 +56,18 @@ function lock(bar, on) {
   for (const control of bar.querySelectorAll("button, input, textarea")) control.disabled = on || control.dataset.never === "true";
 }
 
+/** Isolation and limits of the run in one line; what a reduced level leaves open stands below it. */
+export function runsIn(about) {
+  if (!about) return null;
+  const [level, ...limits] = about.line.split(" · ");
+  return h(
+    "div",
+    { class: "mw-runs-in", "data-runs-in": about.warning ? "reduced" : "" },
+    h("p", {}, icon(about.warning ? "warning" : "shield"), h("span", {}, h("small", {}, "Runs in "), h("b", {}, level), ` · ${limits.map((one) => one.replaceAll(" ", "\u00a0")).join(" · ")}`)),
+    about.warning && h("p", { class: "mw-note-plain" }, about.warning.replaceAll("`", "")),
+  );
+}
+
 /** "Reject" that asks for the reason first. */
 export function rejecting(send) {
   const reason = h("input", { class: "mw-input", placeholder: "Why? (what should be different)", "aria-label": "Reason", onkeydown: (event) => event.key === "Enter" && send({ action: "reject", reason: reason.value }) });

@@ -2,8 +2,8 @@
 import { fileText } from "../api.js";
 import { codeEditor } from "../editor.js";
 import { button, fill, fold, h, icon } from "../dom.js";
-import { plural, seconds } from "../format.js";
-import { decider, gateCard, never, rejecting } from "../gate.js";
+import { plural } from "../format.js";
+import { decider, gateCard, never, rejecting, runsIn } from "../gate.js";
 import { reveal } from "../store.js";
 
 const AUTHORS = { recipe: "our recipe", model: "written by the model", user: "your version" };
@@ -79,6 +79,7 @@ function content(props) {
     special(props.title) && h("p", { class: "mw-lead", "data-title": "" }, blocked && icon("warning", "mw-warn"), props.title),
     note && h("p", { class: "mw-faint", "data-note": "" }, note),
     h("div", { class: "mw-effects" }, effectList(effects)),
+    runsIn(props.payload.runs_in),
     findingList(findings, (line) => editor.jump(line)),
     diff && changes(diff, props.open),
     place,
@@ -98,19 +99,10 @@ function findingList(findings, jump) {
   );
 }
 
-const EFFECTS = { network: "Network", memory_mb: "Memory", seconds: "Time limit", cpus: "Processors", written_mb: "May write", isolation: "Isolation", reads: "Reads", writes: "Writes", files: "Files", processes: "Processes" };
+const EFFECTS = { network: "Network", reads: "Reads", writes: "Writes" };
 
 function effectList(effects) {
-  return Object.entries(effects).map(([name, value]) => h("span", { class: "mw-effect", "data-effect": name }, h("small", {}, EFFECTS[name] ?? name.replaceAll("_", " ")), effectText(name, value)));
-}
-
-function effectText(name, value) {
-  if (value === null || value === false) return "none";
-  if (value === true) return "yes";
-  if (name.endsWith("_mb")) return value >= 1024 ? `${(value / 1024).toFixed(value % 1024 ? 1 : 0)} GB` : `${value} MB`;
-  if (name === "seconds") return seconds(value);
-  if (Array.isArray(value)) return value.join(", ") || "none";
-  return String(value);
+  return Object.entries(effects).map(([name, value]) => h("span", { class: "mw-effect", "data-effect": name }, h("small", {}, EFFECTS[name] ?? name.replaceAll("_", " ")), String(value)));
 }
 
 /** The usual question needs no words: the buttons ask it. */

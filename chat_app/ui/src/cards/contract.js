@@ -1,8 +1,9 @@
 // Gate 1: the analysis contract. Every field can be changed; the server validates and shows it again.
 import { button, fill, fold, h, icon } from "../dom.js";
 import { metricName, modelName, plural, seconds } from "../format.js";
-import { decider, gateCard, never, rejecting } from "../gate.js";
+import { decider, gateCard, never, rejecting, runsIn } from "../gate.js";
 import { reveal } from "../store.js";
+import { blueprintPart, changedBlueprint } from "./blueprint.js";
 
 const ROLES = { number: "hash", category: "tags", boolean: "toggle", text: "text", date: "calendar", id: "user", constant: "dash", empty: "circle" };
 const RULES = { random: "at random", stratified: "stratified", time: "newest rows", group: "whole groups" };
@@ -44,6 +45,7 @@ function form(props) {
     const patch = {};
     for (const name of Object.keys(draft)) if (JSON.stringify(draft[name]) !== JSON.stringify(contract[name])) patch[name] = draft[name];
     if (patch.columns) patch.columns = changedColumns(draft, contract);
+    if (patch.blueprint) patch.blueprint = changedBlueprint(draft.blueprint, contract.blueprint);
     return patch;
   }
 
@@ -85,7 +87,7 @@ function form(props) {
   function drawAll() {
     fill(fields, fieldList(form));
     fill(more, furtherFields(form));
-    fill(columns, columnChips(form));
+    fill(columns, columnChips(form), blueprintPart(form, { check, numeric, field }));
     touched();
   }
 
@@ -95,6 +97,7 @@ function form(props) {
     problems.length > 0 && h("ul", { class: "mw-problems" }, problems.map((problem) => h("li", {}, icon("warning"), problem))),
     fieldset,
     contract.assumptions?.length > 0 && h("div", { class: "mw-assumptions" }, h("b", {}, "Assumed: "), contract.assumptions.join(" ")),
+    runsIn(props.payload.runs_in),
     words,
     bar,
   ];

@@ -1,0 +1,63 @@
+"""What the runner keeps when the sandbox fails beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from agents.context import Context, Entry
+from agents.nodes.runner import runner
+from sandbox.base import Limits, SandboxBroken
+from tests.fakes import Scene, ScriptedSandbox
+from tests.tools.modelling_scene import contract_for, sealed_scene, two_classes
+from tools.chart_images import Renderer
+from tools.vault import Vault
+from tools.worker import Workers
+
+
+@dataclass
+class Log:
+    """A `Journal` in memory."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        self.entries += entries
+
+    async def look(self, seal: str, look: str) -> int:
+        return 1
+
+
+async def test_a_sandbox_that_breaks_beside_the_training_does_not_throw_the_training_away(tmp_path: Path) -> None:
+    trained, broken = Scene(leaves={"model.joblib": b"a pickle"}), Scene(breaks=SandboxBroken("It is gone."))
+    sandbox, vault = ScriptedSandbox(trained, broken), Vault(tmp_path / "vault")
+    contract = contract_for(two_classes(), "answer")
+    sealed = sealed_scene(two_classes(), contract, tmp_path)
+    context = Context(
+        project="p",
+        folder=tmp_path / "project",
+        vault=vault,
+        journal=Log(),
+        sandbox=sandbox,
+        workers=Workers(sandbox),
+        limits=Limits(),
+        extra_seconds=60,
+        renderer=Renderer(),
+        budget_seconds=60,
+        seed=0,
+    )
+    state: dict[str, Any] = {
+        "attempt": 1,
+        "code_author": "recipe",
+        "code_hash": vault.put_text("train()"),
+        "contract_hash": vault.put_json(contract.model_dump(mode="json")),
+        "seal_hash": vault.put_json(sealed.to_json()),
+    }
+    config, runtime = {"metadata": {"langgraph_step": 1}}, Runtime(context=context)
+    done = await runner(state, config, runtime)  # type: ignore[arg-type]
+    assert vault.get_json(done["run_hash"])["kind"] == "ok"
+    assert [job.id.partition("-")[0] for job in sandbox.jobs] == ["train", "score"]
+    assert await runner(state, config, runtime) == done  # type: ignore[arg-type]
+    assert len(sandbox.jobs) == 2

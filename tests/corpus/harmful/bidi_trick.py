@@ -1,0 +1,3 @@
+access = "user"
+if access != "none‮⁦":  # check if admin⁩ ⁦
+    print("admin")

@@ -1,0 +1,5 @@
+class Tools:
+    import os as machine
+
+
+Tools.machine.system("id")

@@ -1,0 +1,3 @@
+import cloudpickle
+
+cloudpickle.load(open("inputs/model.pkl", "rb"))

@@ -1,0 +1,2 @@
+code = compile("import os; os.system('id')", "x", "exec")
+exec(code)

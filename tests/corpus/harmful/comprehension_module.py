@@ -1,0 +1,3 @@
+import os
+
+[m.system("id") for m in (os,)]

@@ -1,0 +1,4 @@
+import contextlib
+
+with contextlib.chdir("/"):
+    print(open("etc/passwd").read())

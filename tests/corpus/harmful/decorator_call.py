@@ -1,0 +1,6 @@
+import os
+
+
+@os.system
+class x:
+    pass

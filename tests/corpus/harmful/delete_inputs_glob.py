@@ -1,0 +1,5 @@
+import glob
+import os
+
+for path in glob.glob("inputs/*"):
+    os.remove(path)

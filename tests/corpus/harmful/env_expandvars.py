@@ -1,0 +1,3 @@
+import os.path
+
+print(os.path.expandvars("$DATABASE_URL"))

@@ -1,0 +1,2 @@
+e = eval
+e("__import__('os').system('id')")

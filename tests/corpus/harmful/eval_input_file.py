@@ -1,0 +1,2 @@
+text = open("inputs/formula.txt").read()
+print(eval(text))

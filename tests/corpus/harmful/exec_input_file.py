@@ -1,0 +1,1 @@
+exec(open("inputs/setup.py").read())

@@ -1,0 +1,3 @@
+import pdb
+
+pdb.run("import os; os.system('id')")

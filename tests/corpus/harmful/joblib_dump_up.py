@@ -1,0 +1,3 @@
+import joblib
+
+joblib.dump({"a": 1}, "../../shared/model.joblib")

@@ -1,0 +1,3 @@
+from joblib import Memory
+
+memory = Memory("/srv/cache")

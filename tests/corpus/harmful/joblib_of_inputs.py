@@ -1,0 +1,3 @@
+import joblib
+
+pipeline = joblib.load("inputs/pipeline.joblib")

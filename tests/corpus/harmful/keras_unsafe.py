@@ -1,0 +1,3 @@
+from tensorflow import keras
+
+keras.models.load_model("inputs/m.keras", safe_mode=False)

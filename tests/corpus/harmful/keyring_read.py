@@ -1,0 +1,3 @@
+import keyring
+
+print(keyring.get_password("system", "root"))

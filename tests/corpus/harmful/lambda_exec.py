@@ -1,0 +1,2 @@
+run = (lambda source: exec(source))
+run("print(1)")

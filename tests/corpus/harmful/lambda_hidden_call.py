@@ -1,0 +1,3 @@
+import os
+
+(lambda f: f("id"))(os.system)

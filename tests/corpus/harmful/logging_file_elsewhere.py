@@ -1,0 +1,4 @@
+import logging
+
+logging.basicConfig(filename="/var/log/auth.log")
+logging.warning("x")

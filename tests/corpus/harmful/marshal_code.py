@@ -1,0 +1,3 @@
+import marshal
+
+exec(marshal.loads(open("inputs/code.bin", "rb").read()))

@@ -1,0 +1,4 @@
+import matplotlib.pyplot as plt
+
+fig = plt.figure()
+fig.savefig(fname="/tmp/../etc/motd.png")

@@ -1,0 +1,3 @@
+import numpy as np
+
+np.savez("../" * 4 + "root.npz", a=1)

@@ -1,0 +1,3 @@
+from scipy import LowLevelCallable
+
+LowLevelCallable(0xDEADBEEF)

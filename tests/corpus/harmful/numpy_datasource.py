@@ -1,0 +1,3 @@
+import numpy as np
+
+print(np.lib.npyio.DataSource().open("http://evil.example/x.txt").read())

@@ -1,0 +1,4 @@
+import numpy as np
+
+home = "~"
+rows = np.genfromtxt(home + "/ledger.csv", delimiter=",")

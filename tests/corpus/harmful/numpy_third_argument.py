@@ -1,0 +1,3 @@
+import numpy as np
+
+np.load("inputs/a.npy", None, True)

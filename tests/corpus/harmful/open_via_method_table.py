@@ -1,0 +1,2 @@
+readers = {"text": open}
+print(readers["text"]("/etc/issue").read())

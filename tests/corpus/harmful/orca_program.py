@@ -1,0 +1,3 @@
+import plotly.io as pio
+
+pio.orca.config.executable = "/tmp/evil"

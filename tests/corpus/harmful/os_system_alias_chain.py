@@ -1,0 +1,5 @@
+import os as operating
+
+o = operating
+run = o.system
+run("whoami")

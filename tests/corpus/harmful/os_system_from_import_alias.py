@@ -1,0 +1,3 @@
+from os import system as s
+
+s("id > outputs/id.txt")

@@ -1,0 +1,4 @@
+import os
+from operator import methodcaller
+
+methodcaller("system", "id")(os)

@@ -1,0 +1,4 @@
+import operator
+import os
+
+operator.attrgetter("system")(os)("id")

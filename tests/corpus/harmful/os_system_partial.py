@@ -1,0 +1,4 @@
+import functools
+import os
+
+functools.partial(os.system, "id")()

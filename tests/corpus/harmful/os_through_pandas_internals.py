@@ -1,0 +1,3 @@
+import pandas as pd
+
+pd.io.common.os.popen("id").read()

@@ -1,0 +1,6 @@
+def load(path="/etc/hostname"):
+    with open(path) as f:
+        return f.read()
+
+
+print(load())

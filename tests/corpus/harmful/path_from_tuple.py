@@ -1,0 +1,2 @@
+folder, name = "/etc/", "shadow"
+print(open(folder + name).read())

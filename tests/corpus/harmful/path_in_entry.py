@@ -1,0 +1,3 @@
+settings = {}
+settings["in"] = "/root/.pgpass"
+print(open(settings["in"]).read())

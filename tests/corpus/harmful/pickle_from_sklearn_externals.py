@@ -1,0 +1,3 @@
+from sklearn.utils import _joblib
+
+_joblib.joblib.load("inputs/a.joblib")

@@ -1,0 +1,3 @@
+from pickle import loads as parse
+
+parse(open("inputs/blob", "rb").read())

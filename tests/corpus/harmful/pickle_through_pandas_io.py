@@ -1,0 +1,4 @@
+import pandas as pd
+
+reader = pd.io.pickle
+reader.read_pickle("inputs/a.pkl")

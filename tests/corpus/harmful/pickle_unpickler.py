@@ -1,0 +1,3 @@
+import pickle
+
+pickle.Unpickler(open("inputs/blob", "rb")).load()

@@ -1,0 +1,3 @@
+import polars as pl
+
+print(pl.read_csv("https://evil.example/x.csv"))

@@ -1,0 +1,6 @@
+import os as a
+
+b = a
+c = b
+d = c.popen
+print(d("id").read())

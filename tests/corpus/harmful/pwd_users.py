@@ -1,0 +1,3 @@
+import pwd
+
+print(pwd.getpwall())

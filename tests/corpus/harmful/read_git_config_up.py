@@ -1,0 +1,2 @@
+with open("../../.git/config") as f:
+    print(f.read())

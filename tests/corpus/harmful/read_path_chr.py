@@ -1,0 +1,2 @@
+where = chr(47) + "etc" + chr(47) + "passwd"
+print(open(where).read())

@@ -1,0 +1,2 @@
+folder = "etc"
+print(open("/{}/{}".format(folder, "hosts")).read())

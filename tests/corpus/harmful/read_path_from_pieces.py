@@ -1,0 +1,3 @@
+parts = ["", "etc", "shadow"]
+with open("/".join(parts)) as f:
+    print(f.read())

@@ -1,0 +1,1 @@
+print(open("/%s/%s" % ("etc", "group")).read())

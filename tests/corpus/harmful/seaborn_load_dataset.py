@@ -1,0 +1,3 @@
+import seaborn as sns
+
+titanic = sns.load_dataset("titanic")

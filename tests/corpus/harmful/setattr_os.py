@@ -1,0 +1,3 @@
+import os
+
+setattr(os, "remove", print)

@@ -1,0 +1,4 @@
+import shelve
+
+with shelve.open("inputs/cache") as s:
+    print(list(s))

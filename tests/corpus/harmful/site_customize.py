@@ -1,0 +1,4 @@
+import site
+
+with open(site.getusersitepackages() + "/usercustomize.py", "w") as f:
+    f.write("print('hi')")

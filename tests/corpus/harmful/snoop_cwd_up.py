@@ -1,0 +1,5 @@
+import os
+
+os.chdir("..")
+for name in os.listdir("."):
+    print(name)

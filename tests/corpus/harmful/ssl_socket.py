@@ -1,0 +1,3 @@
+import ssl
+
+ssl.get_server_certificate(("evil.example", 443))

@@ -1,0 +1,3 @@
+from subprocess import *
+
+print(getoutput("id"))

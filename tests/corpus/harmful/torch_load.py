@@ -1,0 +1,3 @@
+import torch
+
+torch.load("inputs/weights.pt", weights_only=False)

@@ -1,0 +1,2 @@
+with open("outputs/../../../tmp/dropped.txt", "w") as f:
+    f.write("x")

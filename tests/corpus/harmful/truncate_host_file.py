@@ -1,0 +1,2 @@
+with open("/var/log/syslog", "w"):
+    pass

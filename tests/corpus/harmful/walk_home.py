@@ -1,0 +1,4 @@
+import glob
+import os
+
+print(glob.glob(os.path.expanduser("~") + "/**/*.kdbx", recursive=True))

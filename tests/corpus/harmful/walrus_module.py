@@ -1,0 +1,4 @@
+import os
+
+if (w := os) and True:
+    w.system("id")

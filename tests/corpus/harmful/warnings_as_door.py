@@ -1,0 +1,3 @@
+import warnings
+
+warnings.sys.modules["os"].system("id")

@@ -1,0 +1,3 @@
+import _pickle
+
+_pickle.load(open("inputs/x", "rb"))

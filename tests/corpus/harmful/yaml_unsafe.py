@@ -1,0 +1,3 @@
+import yaml
+
+yaml.load(open("inputs/config.yaml"), Loader=yaml.UnsafeLoader)

@@ -1,0 +1,4 @@
+import tarfile
+
+with tarfile.open("outputs/a.tar", "w") as t:
+    t.add("/etc")

@@ -1,0 +1,3 @@
+import zipfile
+
+zipfile.ZipFile("inputs/a.zip").extractall("/")
