@@ -31,7 +31,7 @@ from typing import Any, BinaryIO, Literal
 from e2b import AsyncCommandHandle, CommandExitException
 from e2b import AsyncSandbox as Vm
 from e2b.sandbox.filesystem.filesystem import AsyncWriteEntry
-from e2b_code_interpreter import AsyncSandbox  # type: ignore[import-untyped]
+from e2b_code_interpreter import AsyncSandbox  # type: ignore[import-untyped]  # it ships none
 from pydantic import SecretStr
 
 from sandbox.base import Job, SandboxBroken, SandboxError

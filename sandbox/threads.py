@@ -49,7 +49,7 @@ class _Pool:
         self._executor.shutdown(cancel_futures=True)
 
 
-class _Threads(ThreadingBackend):  # type: ignore[misc]
+class _Threads(ThreadingBackend):  # type: ignore[misc]  # joblib has no types
     _pool: _Pool | None = None
 
     def _get_pool(self) -> _Pool:
@@ -58,13 +58,13 @@ class _Threads(ThreadingBackend):  # type: ignore[misc]
         return self._pool
 
 
-class _NoProcesses(LokyBackend):  # type: ignore[misc]
+class _NoProcesses(LokyBackend):  # type: ignore[misc]  # joblib has no types
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """One, so that joblib does the work itself."""
         return 1
 
 
-class _NoForks(MultiprocessingBackend):  # type: ignore[misc]
+class _NoForks(MultiprocessingBackend):  # type: ignore[misc]  # joblib has no types
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """One, so that joblib does the work itself."""
         return 1

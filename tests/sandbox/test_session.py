@@ -119,7 +119,7 @@ async def test_every_death_is_typed(sandbox: LocalSandbox, script: str, kind: st
 
 async def until_it_has_spoken(session: Session) -> None:
     """A test of the same machine may look at the pipe."""
-    answers = session._run.asking[1]  # type: ignore[attr-defined]
+    answers = session._run.asking[1]  # type: ignore[attr-defined]  # a generator
     loop, there = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(answers, there.set)
     await there.wait()
