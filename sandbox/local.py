@@ -15,7 +15,7 @@ shows a script its own mounts), and what the user does with the files that a scr
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
 
@@ -59,7 +59,7 @@ class LocalSandbox:
         """What the warm source holds while nothing runs."""
         return (await self._relief.ready()).memory_mb()
 
-    async def run(self, job: Job) -> AsyncIterator[Output | Metric | Outcome]:
+    async def run(self, job: Job) -> AsyncGenerator[Output | Metric | Outcome]:
         """Stream what the script says, then its `Outcome`; leaving the iterator early kills the run."""
         _check(job)
         if job.id in self._runs:

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from sandbox.base import Job, Metric, Outcome, Output, SandboxError, Session, check
 from sandbox.remote import Line, RemoteRun
@@ -30,7 +30,7 @@ class RemoteSandbox(ABC):
     async def warm(self) -> None:
         """Get ready so that the next run starts fast."""
 
-    async def run(self, job: Job) -> AsyncIterator[Output | Metric | Outcome]:
+    async def run(self, job: Job) -> AsyncGenerator[Output | Metric | Outcome]:
         """Stream what the script says, then its `Outcome`; leaving the iterator early kills the run."""
         run: RemoteRun | None = None
         self._take(job)

@@ -4,7 +4,7 @@ Runs begin in a box that stands ready, which every test waits for; when slow tes
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 import pytest
@@ -17,10 +17,10 @@ from sandbox.probe import probe
 class Standing(LocalSandbox):
     """Waits for a box that stands ready before it begins a run."""
 
-    async def run(self, job: Job) -> AsyncIterator[Output | Metric | Outcome]:
+    async def run(self, job: Job) -> AsyncGenerator[Output | Metric | Outcome]:
         """As ever."""
         await self.stand()
-        async with aclosing(super().run(job)) as events:  # type: ignore[type-var]
+        async with aclosing(super().run(job)) as events:
             async for event in events:
                 yield event
 

@@ -219,7 +219,7 @@ class Storm:
         run = self._sandbox.run(work)
         events = [await anext(run)]
         if act == "leave":
-            await run.aclose()  # type: ignore[attr-defined]
+            await run.aclose()
             return
         if act == "kill":
             self._kill_somebody()

@@ -459,11 +459,11 @@ async def test_leaving_a_run_removes_its_container(docker: DockerSandbox, engine
     first, second = docker.run(job(WAITING)), docker.run(job(WAITING))
     await asyncio.gather(anext(first), anext(second))
     assert len(_containers(engine)) == 2
-    await first.aclose()  # type: ignore[attr-defined]  # a generator
+    await first.aclose()
     assert len(_containers(engine)) == 1
     await docker.close()
     assert not _containers(engine)
-    await second.aclose()  # type: ignore[attr-defined]  # a generator
+    await second.aclose()
 
 
 async def test_an_application_that_is_killed_leaves_nothing_that_runs(engine: Engine, tmp_path: Path) -> None:

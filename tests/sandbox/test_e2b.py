@@ -112,7 +112,7 @@ print(__name__, os.environ['WISH'], sorted(k for k in os.environ if 'E2B' in k o
 async def test_what_a_script_says_comes_while_it_runs(cloud: E2BSandbox) -> None:
     run = cloud.run(job("print('first', flush=True)\nimport time; time.sleep(60)", limits=Limits(seconds=60)))
     assert await anext(run) == Output("stdout", "first\n")
-    await run.aclose()  # type: ignore[attr-defined]  # a generator
+    await run.aclose()
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ async def test_leaving_a_run_ends_its_machine(cloud: E2BSandbox, double: Double)
     run = cloud.run(job(WAITING))
     await anext(run)
     process = next(iter(double.alive[0].processes.values()))
-    await run.aclose()  # type: ignore[attr-defined]  # a generator
+    await run.aclose()
     assert not double.alive
     assert await asyncio.to_thread(_dies, process.pid)
 
@@ -465,7 +465,7 @@ async def test_the_same_run_twice_at_once_is_an_error(cloud: E2BSandbox) -> None
     await anext(run)
     with pytest.raises(SandboxError, match="going on already"):
         await anext(cloud.run(work))
-    await run.aclose()  # type: ignore[attr-defined]  # a generator
+    await run.aclose()
 
 
 async def test_a_script_that_stays_answers(cloud: E2BSandbox, double: Double) -> None:

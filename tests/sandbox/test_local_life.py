@@ -82,7 +82,7 @@ async def test_leaving_the_iterator_kills_the_whole_tree(alone: LocalSandbox) ->
     run = alone.run(job(STUBBORN))
     assert await anext(run) == Output("stdout", "running\n")
     assert len(set(processes_of(os.getpid())) - before) >= 3
-    await run.aclose()  # type: ignore[attr-defined]  # a generator
+    await run.aclose()
     assert set(processes_of(os.getpid())) == before
 
 
@@ -157,7 +157,7 @@ async def test_a_run_ends_although_a_stranger_holds_its_stream(alone: LocalSandb
         os.close(stream)
     assert isinstance(outcome, Outcome)
     assert (outcome.kind, outcome.signal) == ("signal", signal.SIGKILL)
-    await run.aclose()  # type: ignore[attr-defined]  # a generator
+    await run.aclose()
 
 
 async def test_whoever_watches_a_script_is_not_slowed_down_with_it(alone: LocalSandbox) -> None:
@@ -255,7 +255,7 @@ async def test_one_id_is_one_run(sandbox: LocalSandbox) -> None:
     await anext(run)
     with pytest.raises(SandboxError, match="going on already"):
         await anext(sandbox.run(first))
-    await run.aclose()  # type: ignore[attr-defined]  # a generator
+    await run.aclose()
 
 
 async def test_a_dead_zygote_is_replaced_and_its_run_is_reported_broken() -> None:

@@ -46,7 +46,7 @@ async def test_a_box_that_stands_is_used_and_another_takes_its_place(alone: Loca
     run = alone.run(job("print('hello')\nimport time; time.sleep(600)"))
     assert await anext(run) == Output("stdout", "hello\n")
     assert await _until_standing(alone, 2) == 2
-    await run.aclose()  # type: ignore[attr-defined]
+    await run.aclose()
     assert len(standing - set(processes_of(os.getpid()))) == 3  # supervisor, process 1 and the script were there
 
 
@@ -167,8 +167,8 @@ async def test_a_zygote_is_relieved_and_cuts_no_run() -> None:
             await asyncio.sleep(0.02)
         assert (await play(sandbox, "print('from the new one')")).stdout == "from the new one\n"
         assert Path(f"/proc/{first}").exists(), "its runs are still going on"
-        await staying.aclose()  # type: ignore[attr-defined]
-        await long.aclose()  # type: ignore[attr-defined]
+        await staying.aclose()
+        await long.aclose()
         await wait_until_gone([first], 5)
         assert (await play(sandbox, "print('on it goes')")).stdout == "on it goes\n"
     finally:

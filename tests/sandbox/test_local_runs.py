@@ -28,7 +28,7 @@ async def test_lines_arrive_while_the_script_is_still_running(sandbox: LocalSand
     script = "import sys\nprint('first', flush=True)\nwhile True: pass"
     run = sandbox.run(job(script))
     assert getattr(await anext(run), "text", "") == "first\n"
-    await run.aclose()  # type: ignore[attr-defined]  # a generator
+    await run.aclose()
 
 
 async def test_lines_and_metrics_keep_their_order(sandbox: LocalSandbox) -> None:

@@ -143,7 +143,7 @@ async def test_a_run_cannot_enter_the_folder_of_another(reduced: LocalSandbox) -
     tried = f"open({told.text.strip()!r} + '/script.py')"
     played = await play(reduced, f"{script}\n{tried}")
     assert "PermissionError" in played.stderr
-    await first.aclose()  # type: ignore[attr-defined]  # a generator
+    await first.aclose()
 
 
 async def test_labels_of_samples_cannot_be_read(reduced: LocalSandbox) -> None:
