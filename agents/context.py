@@ -1,11 +1,14 @@
 """What nodes work with and what is never checkpointed: the project's folder, its log, the sandbox, the defaults."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from agents.events import Event
+from agents.halting import Halt
+from agents.llm.spending import Allowance
+from agents.models import Models
 from agents.state import Actor, Stage
 from sandbox.base import Limits, Sandbox
 from tools.chart_images import Renderer
@@ -55,3 +58,13 @@ class Context:
     seed: int
     blueprints: Path | None = None
     """The user's own folder of blueprints."""
+    templates: Path | None = None
+    """The user's own folder of model templates."""
+    owner: str = ""
+    """Who answers for the models, for their cards."""
+    models: Models = field(default_factory=Models)
+    """The language models that are configured; none: the experts decide."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """What the models of one turn may cost."""
+    halt: Halt = field(default_factory=Halt)
+    """How the user ends a training run and keeps what it has saved."""

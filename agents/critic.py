@@ -19,8 +19,9 @@ def verdict(score: Score, probes: Sequence[Probe], looks: int) -> str:
     """The result in one paragraph, with what the audit found and how often the sealed rows were looked at."""
     sentences = [f"{score.verdict[:1].upper()}{score.verdict[1:]}."]
     sentences += [_compared(difference) for difference in score.earlier[-1:]]
+    sentences += _among_many(score.earlier)
     failed = [probe for probe in probes if probe.passed is False]
-    sentences += [f"Take care: {probe.detail}" for probe in failed]
+    sentences += [" ".join(["Take care:", probe.detail, probe.in_use]).strip() for probe in failed]
     if not failed:
         sentences.append(f"{len(probes)} audit probes ran and none raised an alarm.")
     if looks > 1:
@@ -28,6 +29,22 @@ def verdict(score: Score, probes: Sequence[Probe], looks: int) -> str:
             f"These sealed rows have now been scored {looks} times; each look makes the best score a little luckier."
         )
     return " ".join(sentences)
+
+
+def _among_many(earlier: Sequence[Difference]) -> list[str]:
+    """Which of several earlier attempts this one can be told apart from, all intervals holding together."""
+    if len(earlier) < 2:
+        return []
+    apart = [
+        f"{word} {', '.join(names)}"
+        for word, names in (
+            ("better than", [one.against for one in earlier if one.ci_low > 0]),
+            ("worse than", [one.against for one in earlier if one.ci_high < 0]),
+            ("not to be told apart from", [one.against for one in earlier if one.ci_low <= 0 <= one.ci_high]),
+        )
+        if names
+    ]
+    return [f"Of {len(earlier)} earlier attempts, compared all at once, it is {'; '.join(apart)}."]
 
 
 def _compared(difference: Difference) -> str:

@@ -1,9 +1,12 @@
 """The data scientist's decision: a request and a profile become the analysis contract; edits are checked."""
 
+from pathlib import Path
+
+from agents.language.families import ALL_CANDIDATES
 from agents.planning.changes import changed_request, merged
 from agents.planning.columns import check_features, plan_columns, suspects
 from agents.planning.judging import check_metric, cost_of_errors, plan_metric, row_unit
-from agents.planning.split import check_split, plan_split
+from agents.planning.split import check_split, keeps_apart, plan_split
 from agents.planning.target import plan_target, target_column
 from agents.state import Request
 from tools.contract import ColumnPlan, Contract, ContractError
@@ -11,7 +14,7 @@ from tools.profile import Profile
 
 __all__ = ["ContractError", "merge", "problems", "propose", "revise"]
 
-DEFAULT_CANDIDATES = ("linear", "lightgbm", "extra_trees")
+DEFAULT_CANDIDATES = ALL_CANDIDATES
 
 
 def propose(request: Request, profile: Profile, *, budget_seconds: float, seed: int, strict: bool = False) -> Contract:
@@ -23,9 +26,9 @@ def propose(request: Request, profile: Profile, *, budget_seconds: float, seed: 
         raise ContractError("No column to predict is named; say which one.")
     target = plan_target(profile, request.target, request.task, request.positive_class, strict=strict)
     split, split_said = plan_split(request, profile, request.target, target.task, strict=strict)
-    group = split.column if split.rule == "group" else None
+    apart = keeps_apart(split)
     columns = plan_columns(
-        profile, request.target, target.task, include=request.include, exclude=request.exclude, group=group
+        profile, request.target, target.task, include=request.include, exclude=request.exclude, group=apart
     )
     check_features(columns, request.target)
     metric, also, metric_said = plan_metric(request, target, strict=strict)
@@ -54,6 +57,7 @@ def propose(request: Request, profile: Profile, *, budget_seconds: float, seed: 
         cost_of_errors=cost_of_errors(metric, target),
         budget_seconds=request.budget_seconds or budget_seconds,
         candidates=request.candidates or DEFAULT_CANDIDATES,
+        profile=request.profile or "best",
         seed=seed if request.seed is None else request.seed,
         assumptions=tuple(dict.fromkeys(said)),
     )
@@ -90,9 +94,9 @@ def revise(contract: Contract, request: Request, profile: Profile, *, previous: 
         budget_seconds=contract.budget_seconds,
         seed=contract.seed,
     )
-    return renewed.model_copy(
-        update={"columns": _kept_edits(contract, renewed, request), "row_unit": contract.row_unit}
-    )
+    costs = contract.costs if (renewed.task, set(renewed.classes)) == (contract.task, set(contract.classes)) else None
+    kept = {"row_unit": contract.row_unit, "costs": costs, "weight_column": contract.weight_column}
+    return renewed.model_copy(update={"columns": _kept_edits(contract, renewed, request), **kept})
 
 
 def _kept_edits(contract: Contract, renewed: Contract, request: Request) -> tuple[ColumnPlan, ...]:
@@ -106,12 +110,13 @@ def _kept_edits(contract: Contract, renewed: Contract, request: Request) -> tupl
     return kept
 
 
-def merge(contract: Contract, changes: dict[str, object], profile: Profile) -> Contract:
+def merge(contract: Contract, changes: dict[str, object], profile: Profile, templates: Path | None = None) -> Contract:
     """The contract with the user's edits, each checked; `ContractError` for the first that does not fit.
 
     Another target or task makes everything that hangs on it anew. Fields: see `agents.planning.changes.FIELDS`.
+    `templates`: the user's folder of model templates.
     """
-    return merged(contract, changes, profile, propose)
+    return merged(contract, changes, profile, propose, templates)
 
 
 def problems(contract: Contract, profile: Profile) -> tuple[str, ...]:

@@ -199,6 +199,8 @@ class RunEnded:
     message: str
     seconds: float
     peak_memory_mb: float
+    kept: bool = False
+    """It was ended before its own end, and the model that it had saved by then is used."""
 
 
 @dataclass(frozen=True)
@@ -264,8 +266,26 @@ class Answered:
     """The reply in words (Markdown), with the facts it rests on."""
 
     text: str
-    kind: Literal["result", "why", "profile", "help", "unsupported", "notice"]
+    kind: Literal["result", "why", "profile", "help", "unsupported", "notice", "predictions"]
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A finished model was asked what it relies on; the answer in words, with charts, as one card."""
+
+    attempt: int
+    about: Literal["row", "change", "column", "model"]
+    text: str
+    """Markdown."""
+    row: int | None
+    """Of the table, from 1."""
+    charts: tuple[Mapping[str, str], ...]
+    """Each {name, title, spec_hash, alt}."""
+    features: tuple[str, ...] = ()
+    """The columns that may be chosen to change; empty where that is not the question."""
+    chosen: tuple[str, ...] = ()
+    """Those that were."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +294,27 @@ class Asked:
 
     text: str
     choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelCalled:
+    """A language model was asked: what left for it, what came of it, what it cost."""
+
+    role: str
+    endpoint: str
+    """Model and host."""
+    outcome: str
+    """"ok", or the kind of trouble (agents/llm/trouble.py)."""
+    sentence: str
+    seconds: float
+    tokens_in: int
+    tokens_out: int
+    cost: float
+    """In the unit of the configured prices."""
+    bytes_out: int
+    """Length of the question as it left."""
+    estimated: bool = False
+    """The server counted no tokens; the figures are ours."""
 
 
 @dataclass(frozen=True)
@@ -333,7 +374,9 @@ Event = (
     | ArtifactAdded
     | NotebookReady
     | Answered
+    | Explained
     | Asked
+    | ModelCalled
     | Failed
     | Stopped
     | Rewound

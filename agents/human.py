@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from agents.code_generator import training_limits
@@ -136,12 +137,20 @@ def wants_to_go_on(text: str) -> bool:
     return _bare(text) in _ONWARD
 
 
+def wants_to_stop(text: str) -> bool:
+    """ "Stop" or "/stop", and nothing else."""
+    return _bare(text) in ("stop", "/stop")
+
+
 def _bare(text: str) -> str:
     return " ".join(text.lower().strip(" .!").removeprefix("please ").removesuffix(" please").split())
 
 
-def objection(decision: Decision, state: State, vault: Vault) -> str | None:
-    """Why a decision cannot be accepted at the pending gate, in one sentence; None when it can."""
+def objection(decision: Decision, state: State, vault: Vault, templates: Path | None = None) -> str | None:
+    """Why a decision cannot be accepted at the pending gate, in one sentence; None when it can.
+
+    `templates`: the user's folder of model templates.
+    """
     pending = state.get("pending")
     if pending is None:
         return "Nothing is waiting for a decision."
@@ -152,18 +161,18 @@ def objection(decision: Decision, state: State, vault: Vault) -> str | None:
     if decision.action == "answer":
         return "Please approve, edit or reject."
     if gate == "contract":
-        return _contract_objection(decision, state, vault)
+        return _contract_objection(decision, state, vault, templates)
     return _code_objection(decision, state, vault)
 
 
-def _contract_objection(decision: Decision, state: State, vault: Vault) -> str | None:
+def _contract_objection(decision: Decision, state: State, vault: Vault, templates: Path | None) -> str | None:
     profile = Profile.model_validate(vault.get_json(state["profile_hash"] or ""))
     contract = Contract.model_validate(vault.get_json(state["contract_hash"] or ""))
     if decision.action == "edit":
         if not decision.contract:
             return "An edit needs at least one changed field."
         try:
-            contract = merge(contract, decision.contract, profile)
+            contract = merge(contract, decision.contract, profile, templates)
         except ContractError as error:
             return str(error)
         return None

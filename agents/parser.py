@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 
 from agents.language.columns import ColumnIndex, index_of
+from agents.language.costs import costs_in
+from agents.language.explaining import explanation
 from agents.language.filling import Outcome, complete, filled, fitting_metric, named_nothing, times, which_target
 from agents.language.follow_up import short_follow_up, with_earlier
 from agents.language.intents import NO_SINGLE_NUMBERS, ONLY_TABLES, cannot, intent_of, wants_model
@@ -27,6 +29,29 @@ _FORECAST_VERB = re.compile(r"\bforecast", _I)
 
 def parse(text: str, schema: Schema, earlier: Request | None = None) -> Outcome:
     """Understand a message; `earlier` is the request that a follow-up changes."""
+    costs, rest = costs_in(text)
+    understood = _beside_costs(rest, schema, earlier) if costs else _with_wishes(text, schema, earlier)
+    known = costs or (earlier.costs if earlier else None)
+    return _with_costs(understood, text, known) if known else understood
+
+
+def _beside_costs(rest: str, schema: Schema, earlier: Request | None) -> Outcome:
+    """What is said beside costs; after a first result costs may be all that is said."""
+    if keys(rest) or earlier is None or earlier.target is None:
+        return _with_wishes(rest, schema, earlier)
+    return spoken("revise", rest, "", earlier).model_copy(update={"assumptions": ()})
+
+
+def _with_costs(understood: Outcome, text: str, costs: str | None) -> Outcome:
+    if isinstance(understood, Question):
+        so_far = understood.so_far.model_copy(update={"costs": costs})
+        return understood.model_copy(update={"so_far": so_far})
+    if understood.kind not in ("model", "revise"):
+        return understood
+    return understood.model_copy(update={"costs": costs, "text": text})
+
+
+def _with_wishes(text: str, schema: Schema, earlier: Request | None) -> Outcome:
     named, rest = wish(normalise(text))
     if named is None or any("blueprint" in name.lower() for name in schema.names):
         return _with_blueprint(_parse(text, schema, earlier), text, earlier.blueprint if earlier else None)
@@ -56,6 +81,8 @@ def _parse(text: str, schema: Schema, earlier: Request | None = None) -> Outcome
     plain = normalise(text)
     index = index_of(schema)
     settled = earlier if earlier is not None and earlier.target is not None else None
+    if settled is not None and (asked := explanation(plain, schema, index, settled.target)) is not None:
+        return spoken("explain", text, "", settled).model_copy(update={"explain": asked})
     if settled is not None and (follow := short_follow_up(plain, text, schema, settled)) is not None:
         return follow
     reading = read(text, index, settled)

@@ -12,7 +12,7 @@ MAX_WARNINGS = 6
 
 def why(report: Mapping[str, Any]) -> str:
     """What the last result rests on, every number taken from its report."""
-    parts = [_score_sentence(report), _importance_sentence(report.get("importance") or [])]
+    parts = [_score_sentence(report), _importance_sentence(report)]
     parts += [_leaderboard_sentence(report.get("leaderboard") or [])]
     alarms = [probe for probe in report.get("audit", []) if probe.get("passed") is False]
     parts += [f"**Take care.** {plain(probe['detail'])}" for probe in alarms]
@@ -30,12 +30,15 @@ def _score_sentence(report: Mapping[str, Any]) -> str:
     )
 
 
-def _importance_sentence(importance: Sequence[Mapping[str, Any]]) -> str:
+def _importance_sentence(report: Mapping[str, Any]) -> str:
+    importance, columns = report.get("importance") or [], len(report.get("features") or [])
     strong = [item for item in importance if item.get("drop", 0) > 0][:5]
     if not strong:
         return ""
     named = ", ".join(f"{plain(item['feature'])} ({item['drop']:.3g})" for item in strong)
-    return f"What the model leans on, by how much the score worsens when a column is shuffled: {named}."
+    measured = f" (of the {len(importance)} of {columns} columns that could be measured)"
+    part = measured if len(importance) < columns else ""
+    return f"What the model leans on{part}, by how much the score worsens when a column is shuffled: {named}."
 
 
 def _leaderboard_sentence(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from langchain_core.runnables import RunnableConfig
 
 from agents.context import Context, Entry
-from agents.events import Event, StageStatus
+from agents.events import Event, ModelCalled, StageStatus
+from agents.llm.spending import Call
 from agents.state import Actor, Stage, Status
 
 
@@ -30,6 +32,11 @@ class Scribe:
         start = self._live
         self._live += len(said)
         await self._write(said, [f"{run}/{start + number}" for number in range(len(said))])
+
+    async def called(self, call: Call) -> None:
+        """A language model was asked."""
+        said = {name: value for name, value in asdict(call).items() if name != "mode"}
+        await self.say(ModelCalled(**said))
 
     async def status(self, status: Status, detail: str = "", stage: Stage | None = None) -> None:
         """A stage has changed its status; from here on events belong to it."""

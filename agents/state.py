@@ -42,7 +42,7 @@ Actor = Literal[
     "system",
 ]
 Culprit = Literal["user", "script", "sandbox", "product"]
-RequestKind = Literal["model", "revise", "why", "profile", "help", "unsupported"]
+RequestKind = Literal["model", "revise", "why", "explain", "profile", "help", "unsupported", "predict"]
 
 
 CodeAuthor = Literal["recipe", "model", "user"]
@@ -76,6 +76,23 @@ class Failure(TypedDict):
     advice: str
 
 
+class Explain(BaseModel):
+    """What of a finished model is to be explained."""
+
+    model_config = ConfigDict(frozen=True)
+
+    about: Literal["row", "change", "column", "model"]
+    """row: why this answer; change: what would change it; column: how it influences; model: all in all."""
+    row: int | None = None
+    """Of the table, from 1; None: the one that was talked about, or the one that `who` names."""
+    who: tuple[str, ...] = ()
+    """Words that may be the id of the row."""
+    columns: tuple[str, ...] = ()
+    """column: the one that is asked about; change: the only ones that may change (none: all that can)."""
+    wanted: str | None = None
+    """change: the class or number that the answer should be."""
+
+
 class Request(BaseModel):
     """What the user wants, as understood: only what was said is filled, the rest is left to the data scientist."""
 
@@ -83,7 +100,9 @@ class Request(BaseModel):
 
     kind: RequestKind
     """model: train something; revise: the earlier request with changes; why: explain the last result;
-    profile: describe the data; help: what can you do; unsupported: something we cannot do (see `reply`)."""
+    explain: a row, a change, a column or the model of the last result (see `explain`);
+    predict: rows by the last model; profile: describe the data; help: what can you do; unsupported: something we cannot
+    do (see `reply`)."""
     text: str
     """The user's own words."""
     target: str | None = None
@@ -96,17 +115,24 @@ class Request(BaseModel):
     metric: str | None = None
     """A name in tools/metrics.py."""
     budget_seconds: float | None = None
-    split_rule: Literal["random", "stratified", "time", "group"] | None = None
+    split_rule: Literal["random", "stratified", "time", "group", "predefined"] | None = None
     split_column: str | None = None
     candidates: tuple[str, ...] = ()
+    model: dict[str, Any] | None = None
+    """One kind of model, its parameters and their search, as an order for tools.models.reading."""
+    profile: Literal["best", "compact", "explainable"] | None = None
+    """As good as possible, small and fast, or readable by a person."""
     holdout_fraction: float | None = None
     seed: int | None = None
+    costs: str | None = None
+    """What errors cost, e.g. "FP=1,FN=5"; agents/planning/costs.py reads it."""
     blueprint: str | None = None
     """The words for a blueprint to use, "none" for none; None: whatever the table looks like."""
     alternatives: tuple[str, ...] = ()
     """Other columns that the words for the target could have meant, best first ("no, the other column")."""
     assumptions: tuple[str, ...] = ()
     """Each a full sentence that the user can correct."""
+    explain: Explain | None = None
     reply: str = ""
     """For kind help and unsupported: what to say."""
 
@@ -149,8 +175,22 @@ class State(TypedDict, total=False):
     """The user's own training script, to be used instead of a generated one."""
     budget_seconds: float
     seed: int
+    model: dict[str, Any]
+    """A model that was chosen beside the sentence, as an order for tools.models.reading."""
+    sample_rows: int
+    """Training rows kept beside the model; 0: none."""
+    profile: str
+    """best, compact or explainable, said beside the sentence."""
+    weight_column: str
+    """The column of row weights, named beside the sentence."""
     costs: str
     """As the user wrote them, e.g. "FP=1,FN=5"; agents/planning/costs.py reads them."""
+    drop: list[str]
+    """Columns that were left out beside the sentence."""
+    changes: dict[str, Any] | None
+    """Of the contract in `base`: a repair that a finding of the audit offered; forgotten once it is drafted."""
+    split: str
+    """As the user wrote it beside the sentence, e.g. "time:date"; agents/planning/split.py reads it."""
     policy: dict[str, bool]
     """Gate -> True when it asks."""
 
@@ -158,6 +198,8 @@ class State(TypedDict, total=False):
     """Seconds that the nodes of this turn have worked; waiting for a person does not count."""
 
     dataset_hash: str | None
+    rows_hash: str | None
+    """Rows that the last model was asked to predict."""
     profile_hash: str | None
     request: dict[str, Any] | None
     """`Request` of this turn; None until the sentence is understood."""
@@ -191,6 +233,8 @@ class State(TypedDict, total=False):
     audit_hash: str | None
     review_text: str | None
     report_hash: str | None
+    explained: int | None
+    """The row that was explained last, for “what would change it?”."""
     pending: Pending | None
     """What the human node has to ask; None: nothing."""
     reopen: Pending | None

@@ -4,7 +4,7 @@ import itertools
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -70,8 +70,13 @@ async def _train(sandbox: Sandbox, table: Path, folder: Path, times: int) -> dic
     return alone
 
 
-async def answers(sandbox: Sandbox, table: Path, times: int) -> dict[str, list[float]]:
-    """What -> seconds of single measurements; a row comes as JSON, the batch as an Arrow table."""
+async def answers(
+    sandbox: Sandbox, table: Path, times: int, settle: Callable[[], Awaitable[None]]
+) -> dict[str, list[float]]:
+    """What -> seconds of single measurements; a row comes as JSON, the batch as an Arrow table.
+
+    `settle` waits until the next box stands: making it is work of its own, beside a worker that stays.
+    """
     frame = pd.read_parquet(table).drop(columns="label")
     contract = _contract(list(frame.columns))
     batch = pa.Table.from_pandas(pd.concat([frame] * (MANY // len(frame))), preserve_index=False)
@@ -86,8 +91,10 @@ async def answers(sandbox: Sandbox, table: Path, times: int) -> dict[str, list[f
             return time.monotonic() - began
 
         try:
+            first = await ask(row)
+            await settle()
             return {
-                "prediction, first answer of a model": [await ask(row)],
+                "prediction, first answer of a model": [first],
                 "prediction, one row": [await ask(row) for _ in range(times)],
                 "prediction, one row, the model alone": alone["one"],
                 f"prediction, {MANY:,} rows": [await ask(batch) for _ in range(3)],

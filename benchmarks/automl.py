@@ -1,17 +1,17 @@
 """Our recipe beside AutoML libraries: the same splits, machine, cores and budget; every figure of every run in one CSV.
 
     python -m benchmarks.automl --install                      the libraries, each in an environment of its own
-    python -m benchmarks.automl [--budget 60] [--seeds 0 1 2] [--systems ours flaml] [--tables titanic]
+    python -m benchmarks.automl [--budget 60] [--seeds 0 1 2] [--systems ours flaml] [--tables titanic] [--minutes 10]
     python -m benchmarks.automl --report                       what the CSV says so far
 
-A split whose runs are all in the CSV already is not repeated (--again does). Scores: ROC-AUC, minus log-loss, R²: more
+A run that is in the CSV already is not repeated (--again does), so the whole can be done in pieces: --minutes starts no
+new run after so long. Nothing else should run on the machine meanwhile. Scores: ROC-AUC, minus log-loss, R²: more
 is better. A win is decisive when the paired difference on the hold-out rows is more than 1.64 standard errors from zero
 (for AUC: DeLong 1988, for the others the rows' losses).
 """
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import resource
@@ -23,12 +23,12 @@ import threading
 import time
 import venv
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import psutil
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
@@ -36,17 +36,29 @@ from sklearn import metrics
 
 from agents import data_scientist
 from agents.state import Request
+from benchmarks.automl_report import report
+from benchmarks.automl_store import (
+    RESULTS,
+    Array,
+    Result,
+    compared,
+    earlier,
+    keep,
+    kept,
+    rivals,
+    with_result,
+    write,
+)
 from benchmarks.automl_tables import TABLES, Parts, Table, available, split
 from tools.ingest import ingest
 from tools.profile import profile
 from tools.recipes import recipe_for
 
-Array = NDArray[np.float64]
+Key = tuple[str, str, int, float]
+"""Table, system, seed, budget."""
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"
-RESULTS = HERE / "results" / "automl.csv"
 CORES = 2
-DECISIVE = 1.64
 PATIENCE = 3.0
 """A system that takes more than this many budgets has failed."""
 
@@ -68,36 +80,21 @@ SYSTEMS = {
 }
 
 
-@dataclass(frozen=True)
-class Result:
-    """One run. Times in seconds, sizes in MB; a failure has no score."""
-
-    table: str
-    system: str
-    seed: int
-    budget: float
-    peak_memory_mb: float
-    first_model_seconds: float | None
-    score: float | None = None
-    z: float | None = None
-    """Ours against this system on the same rows, in standard errors; positive: ours is better. None for ours."""
-    learn_seconds: float | None = None
-    model_mb: float | None = None
-    single_row_ms: float | None = None
-    batch_seconds: float | None = None
-    failure: str = ""
-
-
 def install(home: Path) -> None:
     """Every library into an environment of its own under `home`."""
+    uv = Path(sys.executable).with_name("uv")
     for requirements in sorted(PEERS.glob("*.txt")):
         place = home / requirements.stem
-        print(f"installing {requirements.stem}")
-        venv.create(place, with_pip=True, clear=True)
-        subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
+        began = time.time()
+        venv.create(place, with_pip=not uv.is_file(), clear=True)
+        python = str(place / "bin/python")
+        pip = [str(uv), "pip", "install", "--python", python] if uv.is_file() else [python, "-m", "pip", "install"]
+        subprocess.run([*pip, "--quiet", "-r", str(requirements)], check=True)
+        size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file() and not path.is_symlink())
+        print(f"{requirements.stem}: {time.time() - began:.0f} s, {size / 2**30:.1f} GB", flush=True)
 
 
-def our_script(parts: Parts, table: Table, budget: float, seed: int, folder: Path) -> str:
+def our_script(parts: Parts, table: Table, budget: float, seed: int, folder: Path) -> dict[str, str]:
     """What the product itself would propose for this table: ingest, profile, contract, recipe."""
     frame = parts.train
     frame.to_csv(folder / "table.csv", index=False)
@@ -110,7 +107,7 @@ def our_script(parts: Parts, table: Table, budget: float, seed: int, folder: Pat
         split_rule="time" if table.by_time else None,
     )
     contract = data_scientist.propose(request, found, budget_seconds=max(budget, 5), seed=seed)
-    return recipe_for(contract, train_seconds=budget)
+    return {"script": recipe_for(contract, train_seconds=budget), "contract": contract.model_dump_json()}
 
 
 def run(table: Table, parts: Parts, name: str, budget: float, seed: int, home: Path) -> tuple[Result, Array | None]:
@@ -124,7 +121,7 @@ def run(table: Table, parts: Parts, name: str, budget: float, seed: int, home: P
         (folder / "saved").mkdir()
         options = dict(system.options)
         if system.program == "ours":
-            options["script"] = our_script(parts, table, budget, seed, folder)
+            options |= our_script(parts, table, budget, seed, folder)
         job = {
             "train": str(folder / "train.parquet"),
             "test": str(folder / "test.parquet"),
@@ -204,6 +201,7 @@ def _result(
     table: Table, parts: Parts, name: str, budget: float, seed: int, folder: Path, began: float, ended: _Ended
 ) -> tuple[Result, Array | None]:
     common: dict[str, Any] = {"table": table.name, "system": name, "seed": seed, "budget": budget}
+    common |= {"version": version_of(SYSTEMS[name])}
     common |= {"peak_memory_mb": round(ended.peak_mb, 1), "first_model_seconds": _rounded(ended.first_model)}
     path = folder / "answer.json"
     if ended.code != 0 or not path.is_file():
@@ -265,89 +263,41 @@ def _placements(truth: NDArray[np.bool_], p: Array) -> tuple[Array, Array]:
     return below / 2 / len(negative), 1 - above / 2 / len(positive)
 
 
-def earlier() -> list[Result]:
-    """What the CSV holds."""
-    if not RESULTS.is_file():
-        return []
-    with RESULTS.open() as lines:
-        return [Result(**{f.name: _read(f.name, row[f.name]) for f in fields(Result)}) for row in csv.DictReader(lines)]
-
-
-def _read(name: str, text: str) -> Any:
-    if name in ("table", "system", "failure"):
-        return text
-    if text == "":
-        return None
-    return int(text) if name == "seed" else float(text)
-
-
-def _write(results: list[Result]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as out:
-        writer = csv.DictWriter(out, [field.name for field in fields(Result)])
-        writer.writeheader()
-        writer.writerows(asdict(result) for result in results)
-
-
 def compare(
-    tables: list[Table],
-    systems: list[str],
-    seeds: list[int],
-    budget: float,
-    home: Path,
-    done: set[tuple[str, str, int, float]],
-) -> Iterator[Result]:
-    """Every system on every split that is not done; ours first, as the others are compared with it."""
-    for table in tables:
-        for seed in seeds[:1] if table.by_time else seeds:
-            if all((table.name, name, seed, budget) in done for name in systems):
+    tables: list[Table], systems: list[str], seeds: list[int], budget: float, home: Path, done: set[Key]
+) -> Iterator[tuple[Result, Array | None]]:
+    """Every system on every split that is not done; one seed at a time, so that a piece has all tables early."""
+    for seed in seeds:
+        for table in tables:
+            missing = [name for name in systems if (table.name, name, seed, budget) not in done]
+            if not missing or (table.by_time and seed != seeds[0]):
                 continue
             parts = split(table, seed)
-            ours: Array | None = None
-            for name in sorted(systems, key=lambda name: name != "ours"):
-                result, predictions = run(table, parts, name, budget, seed, home)
-                if name == "ours":
-                    ours = predictions
-                elif ours is not None and predictions is not None:
-                    z = round(standard_errors(table, parts, ours, predictions), 3)
-                    result = Result(**{**asdict(result), "z": z})
-                yield result
+            for name in sorted(missing, key=lambda name: name != "ours"):
+                yield run(table, parts, name, budget, seed, home)
 
 
-def report(results: list[Result]) -> str:
-    """Wins, decisive wins and losses against each system, and what each one costs; per budget."""
-    frame = pd.DataFrame([asdict(result) for result in results])
-    lines = []
-    for budget, runs in frame.groupby("budget"):
-        lines += [
-            f"\n{budget:g} s, {runs.table.nunique()} tables, {runs.seed.nunique()} seeds",
-            _wins(runs),
-            _costs(runs),
-        ]
-    return "\n".join(lines)
+def with_distances(results: list[Result], new: Result, table: Table) -> list[Result]:
+    """Where both ours and another's predictions of the split of `new` are there, how far they are apart."""
+    ours = kept((new.table, "ours", new.seed, new.budget))
+    theirs = [(one, kept(one.key)) for one in rivals(results, new) if new.system in ("ours", one.system)]
+    theirs = [(one, said) for one, said in theirs if said is not None and not one.failure]
+    if ours is None or not theirs:
+        return results
+    parts = split(table, new.seed)
+    for one, said in theirs:
+        assert said is not None, "filtered above"
+        results = with_result(results, compared(one, standard_errors(table, parts, ours, said)))
+    return results
 
 
-def _wins(runs: pd.DataFrame) -> str:
-    rows = []
-    scores = runs.pivot_table(index=["table", "seed"], columns="system", values="score")
-    if "ours" not in scores:
-        return "ours has not run"
-    for name in [name for name in scores if name != "ours"]:
-        both = scores[["ours", name]].dropna()
-        z = runs[(runs.system == name)].z.dropna()
-        better = (both["ours"] > both[name]).mean()
-        rows.append([name, len(both), f"{better:.0%}", int((z > DECISIVE).sum()), int((z < -DECISIVE).sum())])
-    ranks = scores.rank(axis=1, ascending=False).mean().round(2)
-    table = pd.DataFrame(rows, columns=["against", "splits", "better", "decisive wins", "decisive losses"])
-    return f"{table.to_string(index=False)}\naverage rank: {ranks.to_dict()}"
-
-
-def _costs(runs: pd.DataFrame) -> str:
-    columns = ["learn_seconds", "first_model_seconds", "peak_memory_mb", "model_mb", "single_row_ms", "batch_seconds"]
-    costs = runs.groupby("system")[columns].median().round(2)
-    costs["longest"] = runs.groupby("system").learn_seconds.max()
-    costs["failures"] = runs.groupby("system").failure.apply(lambda said: int((said.fillna("") != "").sum()))
-    return costs.to_string()
+def version_of(system: System) -> str:
+    """Of a library its pinned release; of ours the commit and a hash of the recipes, which may be ahead of it."""
+    if system.program != "ours":
+        return (PEERS / f"{system.program}.txt").read_text().split("==")[-1].split()[0]
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
+    texts = sorted((HERE.parent / "tools" / "recipes").glob("*.py"))
+    return f"{asked.stdout.strip() or 'unknown'}+{sha256(b''.join(t.read_bytes() for t in texts)).hexdigest()[:8]}"
 
 
 def main() -> None:
@@ -358,23 +308,33 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--tables", nargs="+", choices=[table.name for table in TABLES])
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="no new run after so long")
     parser.add_argument("--again", action="store_true", help="also what the CSV has already")
     parser.add_argument("--peers", type=Path, default=user_cache_path("modelwright") / "peers", help="environments")
+    parser.add_argument("--csv", type=Path, default=RESULTS, help="where the rows are")
     asked = parser.parse_args()
     if asked.install:
         install(asked.peers)
         return
-    results = earlier()
+    results = earlier(asked.csv)
     if not asked.report:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         tables = [table for table in available() if asked.tables is None or table.name in asked.tables]
-        done = set() if asked.again else {(r.table, r.system, r.seed, r.budget) for r in results}
-        for result in compare(tables, asked.systems, asked.seeds, asked.budget, asked.peers, done):
-            key = (result.table, result.system, result.seed, result.budget)
-            results = [r for r in results if (r.table, r.system, r.seed, r.budget) != key] + [result]
-            _write(results)
-            said = result.failure or f"{result.score:.4f} in {result.learn_seconds:.1f} s, z {result.z}"
+        done = set() if asked.again else {one.key for one in results}
+        ends = time.monotonic() + 60 * asked.minutes
+        named = {table.name: table for table in tables}
+        for result, predictions in compare(tables, asked.systems, asked.seeds, asked.budget, asked.peers, done):
+            results = with_result(results, result)
+            if predictions is not None:
+                keep(result, predictions)
+                results = with_distances(results, result, named[result.table])
+            write(results, asked.csv)
+            z = next(one.z for one in results if one.key == result.key)
+            said = result.failure or f"{result.score:.4f} in {result.learn_seconds:.1f} s, z {z}"
             print(f"{result.table:16} {result.system:17} {result.seed}  {said}", flush=True)
+            if time.monotonic() > ends:
+                print("The time is up; the same command goes on here.")
+                break
     print(report(results))
 
 

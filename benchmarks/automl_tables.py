@@ -85,6 +85,7 @@ TABLES = (
     Table("bird_strikes", "phase_of_flt", "multiclass", _shared("bird_strikes")),
     Table("breast_cancer", "target", "binary", _sklearn("breast_cancer")),
     Table("digits", "target", "multiclass", _sklearn("digits")),
+    Table("wine", "target", "multiclass", _sklearn("wine")),
     Table("diabetes", "target", "regression", _sklearn("diabetes")),
     Table("affairs", "affair", "binary", _affairs),
     Table("doctor_visits", "mdvis", "regression", _statsmodels("randhie")),

@@ -11,18 +11,14 @@ which the script itself was there, so the rest is delivery. Runs of two kinds th
 import argparse
 import asyncio
 import contextlib
-import csv
 import itertools
 import os
-import platform
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +26,7 @@ import psutil
 
 from benchmarks.answering import answers
 from benchmarks.beside import there
+from benchmarks.figures import Figure, figure, markdown, write
 from benchmarks.readme import put_into_readme
 from sandbox.base import Job, Limits, Metric, Outcome, Output, Sandbox
 from sandbox.local import LocalSandbox
@@ -42,7 +39,6 @@ FIRST = "print(1, flush=True)"
 STAMPED = "import time; print(time.monotonic(), flush=True)"
 IMPORTS = "import " + ", ".join(PRELOADED)
 THREADS = min(2, len(os.sched_getaffinity(0)))
-Unit = Literal["ms", "s", "runs/s", "ratio", "MB"]
 
 TRAINING = """
 import time
@@ -61,21 +57,11 @@ print(time.monotonic() - began, flush=True)
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One thing that was measured n times."""
+class Training:
+    """Rounds of boosting, and how many pairs of runs, inside and outside."""
 
-    what: str
-    level: str
-    """A level of ours, or what was measured beside them."""
-    unit: Unit
-    n: int
-    median: float
-    minimum: float
-
-
-def figure(what: str, level: str, unit: Unit, values: Sequence[float]) -> Figure:
-    """Median and minimum of single measurements."""
-    return Figure(what, level, unit, len(values), round(statistics.median(values), 4), round(min(values), 4))
+    rounds: int
+    pairs: int
 
 
 @dataclass(frozen=True)
@@ -85,8 +71,7 @@ class Plan:
     cold: int
     warm: int
     runs: int
-    pairs: int
-    rounds: int
+    trainings: Mapping[str, Training]
     beside: int
 
     def of(self, level: Level) -> "Plan":
@@ -96,8 +81,8 @@ class Plan:
         return replace(self, warm=min(self.warm, 5), runs=max(self.runs // 5, 8))
 
 
-FULL = Plan(cold=3, warm=30, runs=200, pairs=7, rounds=150, beside=5)
-QUICK = Plan(cold=1, warm=3, runs=20, pairs=2, rounds=20, beside=1)
+FULL = Plan(3, 30, 200, {"training of 1 s": Training(150, 5), "training of 10 s": Training(1500, 3)}, 5)
+QUICK = Plan(1, 3, 20, {"training": Training(20, 2)}, 1)
 
 _PAUSE = 0.2
 _numbers = itertools.count()
@@ -171,6 +156,19 @@ async def warm_starts(sandbox: LocalSandbox, level: Level, plan: Plan) -> list[F
         figure("first line, next box ready, after the imports", level, "ms", _milli(imported)),
         figure("first line, back to back", level, "ms", _milli(back_to_back)),
     ]
+
+
+async def unprepared_starts(isolation: Isolation, plan: Plan) -> list[Figure]:
+    """With a pause before each run, and a box made for it; bubblewrap has nothing warm then."""
+    if isolation.level == "bubblewrap":
+        return []
+    async with opened(isolation, ready=0) as sandbox:
+        seconds = []
+        await timed(sandbox, job(FIRST))
+        for _ in range(plan.warm):
+            await asyncio.sleep(_PAUSE)
+            seconds.append((await timed(sandbox, job(FIRST))).first_line)
+    return [figure("first line, zygote up, no box ready", isolation.level, "ms", _milli(seconds))]
 
 
 def _milli(seconds: Iterable[float]) -> list[float]:
@@ -247,34 +245,36 @@ async def outside(script: str, folder: Path) -> float:
     return float(said)
 
 
-async def overhead(sandbox: Sandbox, level: Level, plan: Plan) -> list[Figure]:
+async def overhead(sandbox: LocalSandbox, level: Level, name: str, training: Training) -> list[Figure]:
     """The same training inside and outside, in turns, each going first as often as the other."""
-    script = TRAINING.replace("ROUNDS", str(plan.rounds))
+    script = TRAINING.replace("ROUNDS", str(training.rounds))
     inner, outer = [], []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         for part in ("inputs", "outputs"):
             (folder / part).mkdir()
         rows = table(folder / "inputs")
 
         async def go_in() -> None:
+            await _ready(sandbox)
             inner.append(float((await timed(sandbox, job(script, rows))).said))
+            await _ready(sandbox)
 
         async def go_out() -> None:
             outer.append(await outside(script, folder))
 
-        for pair in range(plan.pairs):
+        for pair in range(training.pairs):
             for go in (go_in, go_out) if pair % 2 else (go_out, go_in):
                 await go()
-    one, other = figure("training inside", level, "s", inner), figure("training outside", level, "s", outer)
+    one, other = figure(f"{name}, inside", level, "s", inner), figure(f"{name}, outside", level, "s", outer)
     ratios = one.median / other.median, one.minimum / other.minimum
-    return [one, other, Figure("training, inside to outside", level, "ratio", plan.pairs, *ratios)]
+    return [one, other, Figure(f"{name}, inside to outside", level, "ratio", training.pairs, *ratios)]
 
 
-async def predictions(sandbox: Sandbox, level: Level, plan: Plan) -> list[Figure]:
+async def predictions(sandbox: LocalSandbox, level: Level, plan: Plan) -> list[Figure]:
     """A model that stays and answers."""
     with tempfile.TemporaryDirectory() as folder:
-        found = await answers(sandbox, table(Path(folder)), plan.warm)
+        found = await answers(sandbox, table(Path(folder)), plan.warm, lambda: _ready(sandbox))
     return [figure(what, level, "ms", _milli(seconds)) for what, seconds in found.items()]
 
 
@@ -282,6 +282,8 @@ async def measure(isolation: Isolation, plan: Plan) -> AsyncIterator[Figure]:
     """Everything at one level."""
     level = isolation.level
     for found in await cold_starts(isolation, plan):
+        yield found
+    for found in await unprepared_starts(isolation, plan):
         yield found
     async with opened(isolation) as sandbox:
         for found in await memory(sandbox, level):
@@ -292,14 +294,15 @@ async def measure(isolation: Isolation, plan: Plan) -> AsyncIterator[Figure]:
             yield found
         for found in await predictions(sandbox, level, plan):
             yield found
-        for found in await overhead(sandbox, level, plan):
-            yield found
+        for name, training in plan.trainings.items():
+            for found in await overhead(sandbox, level, name, training):
+                yield found
 
 
 @contextlib.asynccontextmanager
-async def opened(isolation: Isolation) -> AsyncIterator[LocalSandbox]:
+async def opened(isolation: Isolation, ready: int = 2) -> AsyncIterator[LocalSandbox]:
     """A sandbox that is closed in the end."""
-    sandbox = LocalSandbox(isolation)
+    sandbox = LocalSandbox(isolation, ready=ready)
     try:
         yield sandbox
     finally:
@@ -314,41 +317,6 @@ async def measure_beside(plan: Plan) -> list[Figure]:
             for what, script in (("", FIRST), (", after the imports", f"{IMPORTS}\n{FIRST}")):
                 seconds.setdefault((f"first line{what}", name), []).append(await start(script))
     return [figure(what, name, "ms", _milli(values)) for (what, name), values in seconds.items()]
-
-
-def _shown(found: Figure | None) -> str:
-    if found is None:
-        return ""
-    if found.unit == "ratio":
-        return f"{found.median:.3f} ({found.minimum:.3f})"
-    if found.n == 1 or found.unit == "runs/s":
-        return f"{found.median:.0f} {found.unit}"
-    digits = 1 if found.median < 100 else 0
-    return f"{found.median:.{digits}f} {found.unit} ({found.minimum:.{digits}f})"
-
-
-def markdown(figures: Sequence[Figure]) -> str:
-    """The tables of the README: levels side by side, then what stands beside them."""
-    named = {(one.what, one.level): one for one in figures}
-    levels = [level for level in LEVELS if any(one.level == level for one in figures)]
-    others = sorted({one.level for one in figures} - set(levels))
-    rows = dict.fromkeys(one.what for one in figures if one.level in levels)
-    lines = [f"| | {' | '.join(f'level “{level}”' for level in levels)} |", f"|---|{'---:|' * len(levels)}"]
-    lines += [f"| {what} | {' | '.join(_shown(named.get((what, level))) for level in levels)} |" for what in rows]
-    beside = dict.fromkeys(one.what for one in figures if one.level in others)
-    lines += ["", f"| beside, started anew | {' | '.join(beside)} |", f"|---|{'---:|' * len(beside)}"]
-    lines += [f"| {other} | {' | '.join(_shown(named.get((what, other))) for what in beside)} |" for other in others]
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release().split('-')[0]}"
-    return "\n".join([*lines, "", f"`python -m benchmarks.sandbox`: median (minimum); {machine}."])
-
-
-def write(figures: Sequence[Figure], path: Path) -> None:
-    """For machines."""
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=[field.name for field in fields(Figure)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(one) for one in figures)
 
 
 async def measure_all(plan: Plan) -> list[Figure]:
@@ -371,7 +339,7 @@ def main() -> None:
     options.add_argument("--readme", action="store_true", help="put the tables into the README")
     given = options.parse_args()
     figures = asyncio.run(measure_all(QUICK if given.quick else FULL))
-    text = markdown(figures)
+    text = markdown(figures, LEVELS)
     print(text)
     if not given.quick:
         write(figures, RESULTS)

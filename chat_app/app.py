@@ -70,9 +70,11 @@ async def _token(request: Request) -> str | None:
 
 
 def _add_routes(app: FastAPI, conductor: Conductor, signed_in: object) -> None:
+    from chat_app.api.models import model_routes
     from chat_app.api.projects import project_routes
 
     app.include_router(project_routes(conductor, signed_in))  # type: ignore[arg-type]
+    app.include_router(model_routes(conductor.settings.template_folder, signed_in))  # type: ignore[arg-type]
     app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])(_no_such_route)
     app.exception_handler(AnyHTTPException)(_as_sentence)
     app.exception_handler(RequestValidationError)(_what_is_wrong)

@@ -19,6 +19,7 @@ from chat_app.printable import printable
 from chat_app.terminal import AUTHORS, metric_title, show_facts
 from tools.blueprints.page import blueprint_facts
 from tools.ingest.errors import counted
+from tools.models.page import model_facts
 
 MAX_COLUMNS_SHOWN = 40
 MAX_LINES_SHOWN = 60
@@ -31,9 +32,17 @@ CHOICES: Mapping[Gate, str] = {
 }
 EDIT_HELP = (
     "One change per line as name=value, an empty line when done. For example: metric=log_loss, "
-    "budget_seconds=120, split.rule=time, split.column=date, candidates=linear,lightgbm, "
-    "columns.zip_code.use=no, and with a blueprint: blueprint=no, blueprint.tenure_group=no, blueprint.cost=5"
+    "budget_seconds=120, split.rule=time, split.column=date, candidates=linear,lightgbm, profile=compact, "
+    "costs=FP=1,FN=5, columns.zip_code.use=no. A model of your choice: model=random_forest, model.n_estimators=500, "
+    "model.space.max_depth=3..12, model.search=optuna, model.trials=30, model.template=imbalanced, model.save_as=NAME, "
+    "model=no for ours. With a blueprint: blueprint=no, blueprint.tenure_group=no, blueprint.cost=5"
 )
+
+
+PROFILES: Mapping[str, str] = {
+    "compact": "compact: one model, under 5 MB and quick to ask",
+    "explainable": "explainable: one model that a person can read, and what that costs",
+}
 
 
 class Interrupted(Exception):
@@ -208,7 +217,14 @@ def contract_facts(contract: Mapping[str, Any]) -> list[tuple[str, str]]:
     by = f" by {split['column']}" if split["column"] else ""
     reason = f": {split['reason']}" if split["reason"] else ""
     rows.append(("Sealed", f"{split['holdout_fraction']:.0%} of the rows, {split['rule']} split{by}{reason}"))
-    rows.append(("Candidates", ", ".join(contract["candidates"]).replace("_", " ")))
+    rows.extend(("Seen", seen) for seen in split.get("evidence", ()))
+    rows.extend(model_facts(contract.get("model")))
+    if said := PROFILES.get(contract.get("profile", "best")):
+        rows.append(("Profile", said))
+    if weight := contract.get("weight_column"):
+        rows.append(("Weights", f"training rows count as “{weight}” says; the score counts every row once"))
+    if not contract.get("model"):
+        rows.append(("Candidates", ", ".join(contract["candidates"]).replace("_", " ")))
     rows.append(("Time", f"{contract['budget_seconds']:.0f} s for the whole run; seed {contract['seed']}"))
     if contract["cost_of_errors"]:
         rows.append(("Errors", contract["cost_of_errors"]))

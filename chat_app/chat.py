@@ -16,6 +16,7 @@ from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.types import ThreadDict
 from starlette.datastructures import Headers
 
+from agents.human import wants_to_stop
 from chat_app.conductor import Conductor
 from chat_app.history import OWNER, Hidden, History
 from chat_app.live import LiveView, Views
@@ -25,6 +26,7 @@ from tools.samples import SAMPLES
 RESUME_SECONDS = 0.4
 """Chainlit sends the resumed thread after the callback has returned; what is sent before is lost."""
 MAX_NAME = 120
+STOPPED = "Stopped."
 NOTHING_SAID = "Please say what you want to know, or attach a table."
 
 
@@ -60,6 +62,9 @@ class Chat:
         session = cl.context.session
         project = await self.conductor.new_project(project=session.thread_id, door="chat")
         view = await self.views.open(project)
+        if wants_to_stop(message.content) and not message.elements:
+            await cl.Message(content=plain(await self._stop(project))).send()  # type: ignore[no-untyped-call]  # Chainlit has no types here
+            return
         uploads = [element for element in message.elements or [] if element.path]
         known = view.expect(message.id, [element.id for element in uploads])
         problem = await self._start(project, message.content, [(str(one.path), one.name) for one in uploads])
@@ -67,6 +72,13 @@ class Chat:
             view.forget(known)
             await cl.Message(content=plain(problem)).send()  # type: ignore[no-untyped-call]  # Chainlit has no types here
         self._soon(_busy_again(view))
+
+    async def _stop(self, project: str) -> str:
+        """The first stop may leave the project at work, with the model that was saved: the browser is told so."""
+        reply = await self.conductor.stop(project)
+        if view := self.views.find(project):
+            self._soon(_busy_again(view))
+        return reply.sentence or STOPPED
 
     async def _start(self, project: str, text: str, uploads: list[tuple[str, str]]) -> str:
         """Begin the turn; the sentence says why not."""
@@ -103,7 +115,7 @@ class Chat:
     async def on_stop(self, sid: str) -> None:
         """The composer's Stop; the log says that it was stopped, so no message of Chainlit's own."""
         if session := WebsocketSession.get(sid):
-            await self.conductor.stop(session.thread_id)
+            await self._stop(session.thread_id)
 
     async def check(self) -> None:
         """Raises `SchemaError` when the database is not what this version needs."""

@@ -1,6 +1,7 @@
 """The `modelwright` command. Heavy imports wait inside the commands, so that `--help` is instant."""
 
 import io
+import json
 import os
 import sys
 import traceback
@@ -9,6 +10,19 @@ from typing import Annotated, Literal
 
 import typer
 
+from chat_app.cli_explain import explain
+from chat_app.cli_models import (
+    ModelOption,
+    SaveOption,
+    SearchOption,
+    SetOption,
+    SpaceOption,
+    TemplateOption,
+    TrialsOption,
+    checked_order,
+    models_app,
+    order_of,
+)
 from chat_app.cli_parts import complete, new_console, number, one_sentence, read_settings, reader, table, with_home
 from chat_app.cli_sandbox import check, sandbox_app
 from chat_app.exits import (
@@ -67,7 +81,7 @@ def _call() -> int:
     except typer.Exit as end:
         return end.exit_code
     except typer.TyperException as error:  # a wrong call; help that was asked for by saying nothing is no sentence
-        wrong = error.format_message().strip()
+        wrong = error.format_message().strip().replace(": Value error, ", ": ")
         if wrong and "\n" not in wrong:
             asked = getattr(getattr(error, "ctx", None), "command_path", "modelwright")
             _say(f"{wrong.rstrip('.')}. See `{asked} --help`.")
@@ -149,6 +163,35 @@ def run(
         str | None,
         typer.Option(metavar="FP=1,FN=5", help="What a false alarm and a miss cost (TP=…: what a hit brings)."),
     ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="A column that the model must not use; may be said several times."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE[:COLUMN]",
+            help="Which rows judge: random, stratified, time:COLUMN, group:COLUMN or predefined:COLUMN.",
+        ),
+    ] = None,
+    profile: Annotated[
+        Literal["best", "compact", "explainable"] | None,
+        typer.Option(help="A blend as good as time allows, one model under 5 MB, or one that people can read."),
+    ] = None,
+    weight_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Says how much each training row counts; it is no feature then."),
+    ] = None,
+    no_sample_rows: Annotated[
+        bool, typer.Option("--no-sample-rows", help="Keep no training rows in model/ (explanations compare with them).")
+    ] = False,
+    model: ModelOption = None,
+    given: SetOption = None,
+    space: SpaceOption = None,
+    search: SearchOption = None,
+    trials: TrialsOption = None,
+    template: TemplateOption = None,
+    save_template: SaveOption = None,
 ) -> None:
     """Turn a table and a sentence into a model, with the code, the charts and an honest score.
 
@@ -160,9 +203,14 @@ def run(
         raise CommandError(
             BAD_INPUT, "There is no terminal to ask for your approval in: add --yes to approve the plan and the script."
         )
+    wanted = order_of(model, given, space, search, trials, template, save_template)
+    if wanted and script is not None:
+        raise CommandError(BAD_INPUT, "--script brings your own training, so no model can be chosen beside it.")
     source = table(data)
     from chat_app.delivery import DeliveryError, choose
     from chat_app.script_file import read_script
+
+    wanted = checked_order(wanted, read_settings().template_folder) if wanted else None
 
     text = read_script(script) if script is not None else None
     try:
@@ -170,12 +218,15 @@ def run(
     except DeliveryError as error:
         raise CommandError(BAD_INPUT, str(error)) from error
     console = new_console()
-    where = "replacing the earlier result in" if destination.replaces else "results go to"
-    console.print(f"{where.capitalize()} {destination.folder}", markup=False, highlight=False, soft_wrap=True)
+    from dataclasses import replace
+
     from chat_app.command import Order
     from chat_app.command import run as run_order
 
-    order = Order(source, request, destination, yes, interactive, budget, seed, text, costs)
+    order = Order(source, request, destination, yes, interactive, budget, seed, text, costs, wanted, split=split)
+    order = replace(order, drop=tuple(drop)) if drop else order
+    order = replace(order, sample_rows=0) if no_sample_rows else order
+    order = replace(order, profile=profile, weight_column=weight_column)
     complete(run_order(order, with_home(read_settings()), console, reader(console)))
 
 
@@ -199,22 +250,61 @@ def profile(
 @app.command()
 def predict(
     model_dir: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A result folder of `run`, or its model/.")],
-    data: DataOrSample,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the predictions go: .csv, .parquet, .xlsx, …")],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="The table: a file, or the name of a sample.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the predictions go: .csv, .parquet, .xlsx, …")
+    ] = None,
+    row: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JSON", help="A row instead of a table, e.g. '{\"age\": 42}'; repeatable."),
+    ] = None,
+    level: Annotated[
+        float, typer.Option(metavar="SHARE", help="How often the interval or the set of classes holds the truth.")
+    ] = 0.9,
+    fill_missing: Annotated[
+        bool, typer.Option("--fill-missing", help="A column that is not there counts as missing in every row.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop, before anything is written, when a row is unlike those of training.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Predict the rows of a table with a model of `run`; the model is loaded in the sandbox only."""
-    source = table(data)
-    from chat_app.predicting import predict_rows
+    """Predict the rows of a table with a model of `run`; the model is loaded in the sandbox only.
+
+    Added to each row: the prediction, the probability of each class, an interval (or the set of classes) that holds the
+    truth at the level asked for, and in `warnings` how the row is unlike those of training.
+    """
+    if (data is None) == (not row):
+        raise CommandError(BAD_INPUT, "Name a table to predict, or give a row with --row '{\"age\": 42}'.")
+    if data is not None and out is None:
+        raise CommandError(BAD_INPUT, "Say with --out where the predictions go, e.g. --out predictions.csv.")
+    source = table(data) if data is not None else None
+    from chat_app.predicting import PredictOrder, row_lines
+    from chat_app.predicting import predict as predict_order
     from chat_app.printable import printable
     from tools.ingest.errors import counted
+    from tools.predict_rows import Wishes
 
     console = new_console()
 
     def tell(note: str) -> None:
-        console.print(f"· {printable(note)}", markup=False, highlight=False, soft_wrap=True)
+        if not as_json:
+            console.print(f"· {printable(note)}", markup=False, highlight=False, soft_wrap=True)
 
-    rows = complete(predict_rows(model_dir.expanduser(), source, out.expanduser(), read_settings(), tell))
-    console.print(f"Predicted {counted(rows, 'row')}: {out}", markup=False, highlight=False, soft_wrap=True)
+    wishes = Wishes(level=level, strict=strict, fill_missing=fill_missing)
+    target = out.expanduser() if out is not None else None
+    order = PredictOrder(model_dir.expanduser(), source, target, tuple(row or ()), wishes)
+    found = complete(predict_order(order, read_settings(), tell))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for line in row_lines(found):
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+    if out is not None:
+        done = f"Predicted {counted(found['rows'], 'row')}: {out}"
+        console.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -266,6 +356,8 @@ def replay(
 
 app.add_typer(sandbox_app, name="sandbox")
 app.command()(check)
+app.command()(explain)
+app.add_typer(models_app, name="models")
 
 
 @app.command()

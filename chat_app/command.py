@@ -1,6 +1,7 @@
 """`modelwright run`: one request from the first event to the files, through the conductor like any other door."""
 
 import asyncio
+import datetime
 import json
 import logging
 import shutil
@@ -20,6 +21,7 @@ from agents.events import (
     CodeWritten,
     Envelope,
     Failed,
+    PreprocessPlan,
     PromptParsed,
     Scored,
     TurnEnded,
@@ -55,6 +57,16 @@ class Order:
     seed: int | None = None
     script: str | None = None
     costs: str | None = None
+    model: Mapping[str, Any] | None = None
+    """An order for tools.models.reading."""
+    split: str | None = None
+    drop: tuple[str, ...] = ()
+    """As typed, e.g. "time:date"."""
+    sample_rows: int | None = None
+    """Training rows kept beside the model."""
+    profile: str | None = None
+    """best, compact or explainable."""
+    weight_column: str | None = None
 
 
 async def run(order: Order, settings: Settings, console: Console, read: Callable[[str], str]) -> None:
@@ -78,11 +90,11 @@ async def _run(order: Order, project: str, settings: Settings, console: Console,
         await conductor.new_project(door="cli", policy=policy, project=project)
         warming = asyncio.create_task(conductor.warm())  # while the table is read; a failure shows when it is needed
         try:
-            with open_screen(console) as screen:
+            with open_screen(console) as screen, _ctrl_c_keeps_the_model(conductor, project, console):
                 await _turn(conductor, project, order, screen, console, read)
             await _finish(conductor, project, order, console)
         except (Interrupted, asyncio.CancelledError):
-            await conductor.stop(project)
+            await conductor.stop(project, keep=False)
             raise
         finally:
             warming.cancel()
@@ -125,15 +137,50 @@ def cancel_on_sigterm() -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
+@contextmanager
+def _ctrl_c_keeps_the_model(conductor: Conductor, project: str, console: Console) -> Iterator[None]:
+    """On a terminal the first Ctrl-C while a script trains ends the training only; any other ends the run.
+
+    In a pipe nobody reads what was kept, and whoever sends the signal wants an end.
+    """
+    if not console.is_terminal:
+        yield
+        return
+    loop, run, presses = asyncio.get_running_loop(), asyncio.current_task(), list[asyncio.Task[None]]()
+    assert run is not None
+
+    async def keep() -> None:
+        if await conductor.halt(project):
+            console.print(Text("Training stopped; the best model so far is judged now. Ctrl-C again ends it all."))
+        else:
+            run.cancel()
+
+    def pressed() -> None:
+        if presses:
+            run.cancel()
+        else:
+            presses.append(asyncio.create_task(keep()))
+
+    loop.add_signal_handler(signal.SIGINT, pressed)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
 async def _turn(
     conductor: Conductor, project: str, order: Order, screen: Screen, console: Console, read: Callable[[str], str]
 ) -> None:
     """Start, follow the log, answer what is asked; returns when the turn has ended."""
     await _start(conductor, project, order)
+    said = False
     async with aclosing(followed(conductor, project)) as log:
         async for envelope in log:
             screen.show(envelope)
             match envelope.event:
+                case PreprocessPlan() if not said:  # all that was typed fits the table
+                    said = True
+                    _say_where(order.destination, console)
                 case TurnEnded():
                     return
                 case WaitingConfirmation() as waiting:
@@ -149,6 +196,11 @@ async def _turn(
     raise CommandError(FAILED, HOME_FULL if full else died)
 
 
+def _say_where(destination: Destination, console: Console) -> None:
+    where = "Replacing the earlier result in" if destination.replaces else "Results go to"
+    console.print(f"{where} {destination.folder}", markup=False, highlight=False, soft_wrap=True)
+
+
 async def _start(conductor: Conductor, project: str, order: Order) -> None:
     try:
         reply = await conductor.start(
@@ -159,6 +211,12 @@ async def _start(conductor: Conductor, project: str, order: Order) -> None:
             budget_seconds=order.budget_seconds,
             seed=order.seed,
             costs=order.costs,
+            model=order.model,
+            split=order.split,
+            drop=order.drop,
+            sample_rows=order.sample_rows,
+            profile=order.profile,
+            weight_column=order.weight_column,
         )
     except (FileNotFoundError, PermissionError) as error:
         if error.filename is None or str(error.filename) != str(order.data):
@@ -230,7 +288,13 @@ async def _finish(conductor: Conductor, project: str, order: Order, console: Con
         raise CommandError(
             FAILED, f"The files could not be written: {error.strerror}. The result is safe in {kept}."
         ) from error
-    show_summary(json.loads((folder / "report.json").read_text(encoding="utf-8")), folder, console)
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    show_summary(report, folder, console, seconds=_since(log[0]))
+
+
+def _since(first: Envelope) -> float:
+    """Seconds since an event, waiting for answers included."""
+    return (datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(first.at)).total_seconds()
 
 
 def failure_sentence(failed: Failed, events: Sequence[Any]) -> str:
@@ -261,10 +325,11 @@ def _files(conductor: Conductor, project: str, log: Sequence[Envelope]) -> dict[
     }
 
 
-def show_summary(report: Mapping[str, Any], folder: Path, console: Console) -> None:
-    """The end of a run in a few lines."""
+def show_summary(report: Mapping[str, Any], folder: Path, console: Console, *, seconds: float) -> None:
+    """The end of a run in a few lines. `seconds`: all that it took, with the files."""
     metric, baseline = report["metric"], report["baseline"]
     passed = sum(1 for probe in report["audit"] if probe["passed"])
+    took = f"{report['seconds']:.0f} s of {report['budget_seconds']:.0f} s"
     console.print()
     show_facts(
         console,
@@ -273,7 +338,7 @@ def show_summary(report: Mapping[str, Any], folder: Path, console: Console) -> N
             ("Baseline", f"{_with_interval(baseline)}, {baseline['model'].replace('_', ' ')}"),
             ("Verdict", str(report["verdict"])),
             ("Audit", f"{passed} of {len(report['audit'])} probes passed"),
-            ("Time", f"{report['seconds']:.0f} s of {report['budget_seconds']:.0f} s"),
+            ("Time", f"{took}; {seconds:.0f} s with the files, starting up not counted"),
             ("Files", _near(folder)),
         ],
     )

@@ -31,13 +31,16 @@ from agents.events import (
     WaitingConfirmation,
 )
 from agents.graph import RECURSION_LIMIT, Graph, build_graph
+from agents.halting import Halt
 from agents.human import gate_payload, objection, spoken, wants_to_go_on
+from agents.llm.endpoint import Memory
+from agents.models import Models
 from agents.state import STAGES, Decision, Gate, Pending, Stage, State
 from chat_app.files import ProjectFiles
 from chat_app.inbox import Order
 from chat_app.isolation import open_for
 from chat_app.log import EventLog
-from chat_app.rewind import rewound
+from chat_app.rewind import repaired, rewound
 from chat_app.settings import Settings
 from chat_app.snapshot import LIVE_TYPES, Snapshot, snapshot
 from chat_app.store import Door, ProjectInfo, Store, migrate, now, open_store
@@ -54,6 +57,9 @@ _GATE_STAGE: Mapping[Gate, Stage] = {
     "code": "TRAIN",
     "blocked": "TRAIN",
 }
+
+
+KEEPING = "The training was stopped; the best model so far is kept and judged now. Stop again to end it all."
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class _Live:
     settling: bool = False
     """The graph has stopped; the task only says what it stopped for."""
     control: RunControl | None = None
+    halt: Halt = field(default_factory=Halt)
 
     async def settled(self) -> None:
         """Who acts on the last event at once need not be told that the project is still working."""
@@ -101,6 +108,7 @@ class Conductor:
         self.log = EventLog(store)
         self.sandbox = sandbox
         self.workers = Workers(sandbox, settings.limits)
+        self.models = Models(settings.roles, Memory(settings.home / "models.json"))
         self._graph = graph
         self._renderer = renderer
         self._files = ProjectFiles(settings)
@@ -129,6 +137,12 @@ class Conductor:
         budget_seconds: float | None = None,
         seed: int | None = None,
         costs: str | None = None,
+        model: Mapping[str, Any] | None = None,
+        split: str | None = None,
+        drop: Sequence[str] = (),
+        sample_rows: int | None = None,
+        profile: str | None = None,
+        weight_column: str | None = None,
     ) -> Reply:
         """Begin a turn. At a question the message is its answer. Refused while a turn is running.
 
@@ -169,6 +183,18 @@ class Conductor:
                 values["seed"] = seed
             if costs is not None:
                 values["costs"] = costs
+            if model:
+                values["model"] = dict(model)
+            if split is not None:
+                values["split"] = split
+            if drop:
+                values["drop"] = list(drop)
+            if sample_rows is not None:
+                values["sample_rows"] = sample_rows
+            if profile is not None:
+                values["profile"] = profile
+            if weight_column is not None:
+                values["weight_column"] = weight_column
             values["script_hash"] = self.vault(project).put_text(script) if script is not None else None
             said = MessageReceived(message, tuple(names))
             await self._take_up(project, live, Order(f"turn-{turn}-message", said, values=dict(values)))
@@ -205,7 +231,8 @@ class Conductor:
         if waiting != interrupt_id:
             return Reply(False, "This question is not open any more; please look at the newest one.")
         state = await self._state(project)
-        if problem := await asyncio.to_thread(objection, decision, state, self.vault(project)):
+        vault, templates = self.vault(project), self.settings.template_folder
+        if problem := await asyncio.to_thread(objection, decision, state, vault, templates):
             return Reply(False, problem)
         said = Decided(waiting, gate["gate"], decision.action, "user", decision.reason or decision.answer or "")
         if decision.action == "approve_rest":
@@ -215,8 +242,11 @@ class Conductor:
         await self._take_up(project, live, Order(f"decided-{waiting}", said, stage, resume=resume))
         return Reply(True)
 
-    async def rewind(self, project: str, stage: str) -> Reply:
-        """Go back to a stage and do it, and what follows, again. The old branch stays in the log and on disk."""
+    async def rewind(self, project: str, stage: str, changes: Mapping[str, Any] | None = None) -> Reply:
+        """Go back to a stage and do it, and what follows, again. The old branch stays in the log and on disk.
+
+        `changes`: fields of the contract, for the stage PREPROCESS; the changed plan is asked about before it runs.
+        """
         if stage not in STAGES:
             return Reply(False, f"There is no stage {stage!r} (the stages are {', '.join(STAGES)}).")
         live = self._of(project)
@@ -227,7 +257,12 @@ class Conductor:
             if self._draining:
                 return Reply(False, "The server is shutting down; please try again after the restart.")
             state = await self._state(project)
-            values, problem = rewound(state, stage)
+            if changes and stage != "PREPROCESS":
+                return Reply(False, "Only a plan can be changed: go back to PREPROCESS for that.")
+            if changes:
+                values, problem = await asyncio.to_thread(repaired, state, changes, self.vault(project))
+            else:
+                values, problem = rewound(state, stage)
             if values is None:
                 return Reply(False, problem)
             turn = state.get("turn", 0) + 1
@@ -235,13 +270,21 @@ class Conductor:
             await self._take_up(project, live, Order(f"turn-{turn}-rewound", Rewound(stage), stage, values=again))
             return Reply(True)
 
-    async def stop(self, project: str) -> Reply:
-        """Stop what is running; everything finished so far is kept."""
+    async def stop(self, project: str, *, keep: bool = True) -> Reply:
+        """Stop what is running; everything finished so far is kept.
+
+        While a script trains, the first stop ends only the training, and the best model that it has saved is scored and
+        reported; the second ends it all, and so does the first without `keep`.
+        """
         live = self._of(project)
+        if keep and live.halt.waits:
+            return Reply(True, KEEPING)  # one press, heard twice
         async with live.lock:
             await live.settled()
             if not live.running or live.task is None:
                 return Reply(False, "Nothing is running.")
+            if keep and await self._halted(live):
+                return Reply(True, KEEPING)
             live.task.cancel()
             await asyncio.wait([live.task])
             state = await self._state(project)
@@ -251,6 +294,26 @@ class Conductor:
             await self.log.say(project, key, Stopped(at), at)
             await self._end(project, f"{key}-end", "stopped")
             return Reply(True)
+
+    async def _halted(self, live: _Live) -> bool:
+        """Whether a training run was ended and the work goes on with the model that it has saved."""
+        asked = live.halt.ask()
+        if asked is None or live.task is None:
+            return False
+        run, kept = asked
+        if not await self.sandbox.stop(run):
+            live.halt.settle(False)
+            return False
+        ends: set[asyncio.Future[Any]] = {live.task, kept}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        return kept.result() if kept.done() else live.task.done()
+
+    async def halt(self, project: str) -> bool:
+        """End only the training that is going on; False when none is, or when it has saved no model yet."""
+        live = self._of(project)
+        async with live.lock:
+            await live.settled()
+            return live.running and await self._halted(live)
 
     async def set_policy(self, project: str, policy: Policy) -> None:
         """Which gates ask from the next turn on."""
@@ -349,7 +412,7 @@ class Conductor:
         self._launch(project, live, Command(resume=order.resume) if order.resume else order.values)
 
     def _launch(self, project: str, live: _Live, values: Any) -> None:
-        live.control, live.settling = RunControl(), False
+        live.control, live.settling, live.halt = RunControl(), False, Halt()
         live.task = asyncio.create_task(self._drive(project, values, live.control), name=f"project-{project}")
 
     async def _drive(self, project: str, values: Any, control: RunControl) -> None:
@@ -468,6 +531,11 @@ class Conductor:
             budget_seconds=self.settings.budget_seconds,
             seed=self.settings.seed,
             blueprints=self.settings.blueprints,
+            templates=self.settings.template_folder,
+            owner=self.settings.owner,
+            models=self.models,
+            allowance=self.settings.allowance,
+            halt=self._of(project).halt,
         )
 
 
@@ -499,4 +567,5 @@ async def open_conductor(settings: Settings, sandbox: Sandbox | None = None) -> 
             yield conductor
         finally:
             await conductor.drain()
+            await conductor.models.close()
             await conductor.workers.close()

@@ -13,10 +13,14 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Literal
 
+from langchain_core.messages import HumanMessage
+from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 
 from agents.human import LEFT_OPEN
+from agents.llm.spending import Spending
+from agents.models import Models
 from chat_app.isolation import open_for
 from chat_app.settings import Settings
 from chat_app.terminal import show_fact
@@ -31,6 +35,8 @@ PACKAGES = ("langgraph", "chainlit", "pandas", "pyarrow", "scikit-learn", "light
 IMPORTS = ("pandas", "sklearn", "lightgbm", "pyarrow", "duckdb")
 """Those with machine code, which can be installed and still not load."""
 LITTLE_DISK_GB = 1.0
+BROWSERS = ("firefox", "firefox-esr", "chromium", "chromium-browser", "google-chrome", "microsoft-edge")
+"""Those that need a screen, by the names of their programs."""
 KNOCKING = """
 import socket
 try:
@@ -77,10 +83,35 @@ async def examine(settings: Settings) -> Health:
             _packages(),
             _machine(settings),
             _browser(settings),
-            Check("models", "ok", "none configured: the built-in experts decide"),
+            await _models(settings),
         ),
         (*_levels(found, settings), await _docker(settings, isolation), _e2b(settings, isolation)),
     )
+
+
+class _Ready(BaseModel):
+    """What a model is asked for here."""
+
+    word: Literal["ready"]
+
+
+async def _models(settings: Settings) -> Check:
+    """Ask each configured endpoint for a structured answer; without any, and when none answers, the experts decide."""
+    if not settings.roles:
+        off = settings.egress == "off" and settings.reasoning is not None
+        return Check("models", "ok", f"{'switched off' if off else 'none configured'}: the built-in experts decide")
+    said, good = [], True
+    for endpoint in settings.roles["reasoning"]:
+        models = Models({"reasoning": (endpoint.model_copy(update={"seconds": min(endpoint.seconds, 20.0)}),)})
+        spending = Spending()
+        found = await models.decide("reasoning", [HumanMessage("Give the word “ready”.")], _Ready, spending)
+        await models.close()
+        good = good and found.value is not None
+        last = spending.calls[-1] if spending.calls else None
+        how = f"answers in {last.seconds:.1f} s, asked by {last.mode.replace('_', ' ')}" if last else ""
+        said.append(f"{endpoint.name} {how}" if found.value is not None else str(found.trouble))
+    advice = "" if good else "The built-in experts decide until it answers; check MODELWRIGHT_REASONING__* in .env."
+    return Check("models", "ok" if good else "note", "; ".join(said), advice)
 
 
 async def _isolation(settings: Settings) -> Check:
@@ -202,7 +233,10 @@ def _browser(settings: Settings) -> Check:
     try:
         webbrowser.get()
     except webbrowser.Error:
-        return Check("browser", "note", f"none found here: open {address} in one yourself")
+        installed = next((name for name in BROWSERS if shutil.which(name)), None)
+        seen = f"{installed} is installed, but there is no screen to open it on" if installed else "none found here"
+        tunnel = f"over ssh, connect with `ssh -L {settings.port}:localhost:{settings.port}` first"
+        return Check("browser", "note", f"{seen}: open {address} in one yourself ({tunnel})")
     return Check("browser", "ok", f"`modelwright chat` opens {address}")
 
 

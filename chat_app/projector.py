@@ -15,7 +15,9 @@ from agents.state import Stage
 from chat_app.panel import LABELS, Panel
 from tools.markdown import plain
 
-CardKind = Literal["Run", "Data", "Contract", "Code", "Question", "Training", "Result", "Failure", "Stopped"]
+CardKind = Literal[
+    "Run", "Data", "Contract", "Code", "Question", "Training", "Result", "Explanation", "Failure", "Stopped"
+]
 """Each is drawn by the element of that name in chat_app/elements."""
 GATES: Mapping[str, CardKind] = {"contract": "Contract", "code": "Code", "blocked": "Code", "question": "Question"}
 TRAINING_KINDS = ("model", "revise")
@@ -92,6 +94,10 @@ class Projection:
                 self._ask(text, choices, envelope)
             case ev.Answered(text=text, kind=kind):
                 self._answered(text, kind, envelope)
+            case ev.Explained() as answer:
+                key = f"explanation/{envelope.seq}"
+                self._show(key, "Explanation", envelope, **{k: v for k, v in asdict(answer).items() if k != "text"})
+                self._say(key, envelope, answer.text)
             case ev.Failed() as failed:
                 self._show(f"failure/{envelope.seq}", "Failure", envelope, **asdict(failed))
             case ev.Stopped(stage=stage):
@@ -287,4 +293,4 @@ def _ideas(contract: Mapping[str, Any]) -> list[str]:
     """What people ask for next; each is understood as it stands when typed."""
     minutes = max(2, round(2 * contract.get("budget_seconds", 60.0) / 60))
     other = ["Optimise recall"] if contract.get("task") == "binary" else []
-    return ["Why?", *other, f"Give it {minutes} minutes", "Describe the table"]
+    return ["Why?", "Explain the model", *other, f"Give it {minutes} minutes", "Predict new rows", "Describe the table"]

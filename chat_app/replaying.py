@@ -19,7 +19,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from agents.code_generator import rewrite, write
-from agents.events import CodeWritten, Envelope, Failed, Scored, TurnEnded
+from agents.events import Audited, CodeWritten, Envelope, Failed, Scored, TurnEnded
 from agents.nodes.critic import MAX_TRIES
 from agents.state import Request, State
 from chat_app.asking import Interrupted
@@ -27,7 +27,7 @@ from chat_app.command import cancel_on_sigterm, failure_sentence, followed, forg
 from chat_app.conductor import Conductor, Policy, open_conductor
 from chat_app.delivery import Destination, deliver
 from chat_app.exits import BAD_INPUT, FAILED, CommandError
-from chat_app.predicting import predict_rows
+from chat_app.predicting import predict_file
 from chat_app.printable import printable
 from chat_app.settings import Settings
 from chat_app.terminal import open_screen
@@ -248,7 +248,8 @@ def _training_part(scene: _Scene, original: Original, sealed: Sealed, project: s
 
 def _own_script(original: Original) -> str | None:
     """The script, unless it is word for word what the recipe of this contract is: only that counts as ours."""
-    recipes = [write(original.contract), *(rewrite(original.contract, n, "") for n in range(1, MAX_TRIES))]
+    contract, rows = original.contract, original.reference.rows
+    recipes = [write(contract, rows), *(rewrite(contract, n, "", rows) for n in range(1, MAX_TRIES))]
     return None if original.script in {recipe.code for recipe in recipes} else original.script
 
 
@@ -277,7 +278,7 @@ async def _train(
                     if isinstance(envelope.event, TurnEnded):
                         break
     except (Interrupted, asyncio.CancelledError):
-        await conductor.stop(project)
+        await conductor.stop(project, keep=False)
         raise
     return await conductor.events(project)
 
@@ -323,6 +324,8 @@ def _outcome(
     if failed is not None or scored is None:
         why = failure_sentence(failed, events) if failed else "The retraining ended without a model."
         return _Compared(why_not=f"The retraining failed: {why}", failed=f"The retraining failed: {why}", log=log)
+    audited = next((event.probes for event in reversed(events) if isinstance(event, Audited)), ())
+    training["alarms"] = [_alarm(probe) for probe in audited if probe["passed"] is False]
     folder = conductor.settings.project_folder(project)
     code = next(event.code_hash for event in reversed(events) if isinstance(event, CodeWritten))
     work = folder / "attempts" / "1" / f"score-{code[:16]}"
@@ -340,10 +343,15 @@ def _outcome(
     return _Compared(versus=found, training=training, sealed_hash=sealed.hash, files=files, log=log)
 
 
+def _alarm(probe: Mapping[str, Any]) -> str:
+    """What the audit found about the retrained model, and what it means in use."""
+    return " ".join(text for text in (str(probe["detail"]), str(probe.get("in_use") or "")) if text)
+
+
 async def _predicted(scene: _Scene, original: Original) -> dict[str, Path]:
     """Where nothing can be compared, what the old model says about the new rows is all there is."""
     out = scene.scratch / "predictions.csv"
-    rows = await predict_rows(original.model, scene.order.data, out, scene.settings, lambda _: None)
+    rows = await predict_file(original.model, scene.order.data, out, scene.settings, lambda _: None)
     scene.tell(f"The old model predicted {counted(rows, 'row')}.")
     return {out.name: out}
 

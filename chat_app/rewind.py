@@ -1,9 +1,14 @@
 """What has to be forgotten to do a stage of a project again."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from agents.data_scientist import ContractError, merge
 from agents.nodes.parser import new_attempt
 from agents.state import Stage, State
+from tools.contract import Contract
+from tools.profile import Profile
+from tools.vault import Vault
 
 
 def rewound(state: State, stage: Stage) -> tuple[dict[str, Any] | None, str]:
@@ -22,6 +27,20 @@ def rewound(state: State, stage: Stage) -> tuple[dict[str, Any] | None, str]:
         return None, "Nothing has been trained and scored yet, so there is nothing to review or write up."
     fresh["request"] = state["goal"]
     return {**fresh, **_from_the_plan_on(state, stage)}, ""
+
+
+def repaired(state: State, changes: Mapping[str, Any], vault: Vault) -> tuple[dict[str, Any] | None, str]:
+    """The state from which the present contract is drafted again with these changes, or None and the reason."""
+    values, problem = rewound(state, "PREPROCESS")
+    if values is None:
+        return None, problem
+    contract = Contract.model_validate(vault.get_json(state["contract_hash"] or ""))
+    try:
+        merge(contract, dict(changes), Profile.model_validate(vault.get_json(state["profile_hash"] or "")))
+    except ContractError as error:
+        return None, str(error)
+    base = {"contract_hash": state["contract_hash"], "goal": state["goal"]}
+    return {**values, "base": base, "changes": dict(changes)}, ""
 
 
 def _from_the_plan_on(state: State, stage: Stage) -> dict[str, Any]:

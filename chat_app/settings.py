@@ -12,6 +12,9 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agents.llm.egress import Egress
+from agents.llm.endpoint import Endpoint, Role
+from agents.llm.spending import Allowance
 from sandbox.base import Limits
 from sandbox.elsewhere import Elsewhere
 
@@ -22,7 +25,9 @@ SandboxChoice = Literal["auto", "full", "bubblewrap", "reduced", "docker", "e2b"
 class Settings(BaseSettings):
     """Defaults suit one person on a laptop: SQLite and files under `home`, no account, no key."""
 
-    model_config = SettingsConfigDict(env_prefix="MODELWRIGHT_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MODELWRIGHT_", env_file=".env", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
 
     home: Path = Field(default_factory=lambda: user_data_path("modelwright"))
     """Projects, logs and databases live here."""
@@ -38,6 +43,21 @@ class Settings(BaseSettings):
     """Gate 2: the user sees every script before it runs."""
     blueprints: Path | None = None
     """A folder of your own blueprints, one folder each; see docs/blueprints.md."""
+    templates: Path | None = None
+    """The folder of your own model templates; None: `templates` in `home`. See docs/models.md."""
+    owner: str = Field(default="", max_length=200)
+    """Who answers for a model, for its card."""
+
+    reasoning: Endpoint | None = None
+    """A language model for the decisions; its fields follow two underscores, e.g. MODELWRIGHT_REASONING__MODEL."""
+    fallback: Endpoint | None = None
+    """Asked when the first one cannot answer."""
+    egress: Egress = "schema"
+    """What of a table may leave for a model."""
+    model_tokens: int = Field(default=200_000, ge=0)
+    """Tokens that the models of one turn may use."""
+    model_seconds: float = Field(default=600.0, ge=0.0)
+    """Time that one turn may wait for models."""
 
     sandbox: SandboxChoice = "auto"
     """A level that is named is used or nothing runs."""
@@ -97,9 +117,25 @@ class Settings(BaseSettings):
         )
 
     @property
+    def roles(self) -> dict[Role, tuple[Endpoint, ...]]:
+        """Who is asked for what, in order; nobody when nothing may leave."""
+        asked = tuple(one for one in (self.reasoning, self.fallback) if one is not None)
+        return {"reasoning": asked} if asked and self.egress != "off" else {}
+
+    @property
+    def allowance(self) -> Allowance:
+        """What the models of one turn may cost."""
+        return Allowance(tokens=self.model_tokens, seconds=self.model_seconds)
+
+    @property
     def database(self) -> Path:
         """Projects, events and chat history."""
         return self.home / "modelwright.db"
+
+    @property
+    def template_folder(self) -> Path:
+        """Where model templates are saved."""
+        return self.templates or self.home / "templates"
 
     @property
     def checkpoints(self) -> Path:

@@ -69,7 +69,7 @@ def _after(state: Snapshot, envelope: Envelope) -> Snapshot:
             return replace(state, verdict=verdict)
         case ev.ArtifactAdded() as artifact:
             return replace(state, artifacts=(*state.artifacts, asdict(artifact)))
-        case ev.Answered(text=text):
+        case ev.Answered(text=text) | ev.Explained(text=text):
             return replace(state, answer=text)
         case ev.Failed() as failed:
             return replace(

@@ -20,7 +20,9 @@ from agents.events import Envelope, Event
 from agents.state import Stage
 from chat_app.printable import amount, printable
 from tools.ingest.errors import counted
+from tools.markdown import read_aloud
 from tools.metrics import METRICS
+from tools.probes.self_test import NAME as SELF_TEST
 
 STAGE_TITLES: dict[Stage, str] = {
     "DATA_SOURCE": "data",
@@ -69,6 +71,8 @@ def lines_of(event: Event) -> list[str]:
             ]
         case happened.PromptParsed():
             return [event.summary]
+        case happened.ModelCalled():
+            return [_called(event)]
         case happened.ProfileSummary():
             return [f"The table's quality is {event.quality:.0f} of 100.", *event.warnings]
         case happened.PreprocessPlan():
@@ -90,12 +94,20 @@ def lines_of(event: Event) -> list[str]:
             return _audited(event)
         case happened.Reviewed():
             return [event.text]
+        case happened.Decided(by="policy", reason=reason) if reason:
+            return [_capital(reason).replace("in advance", "in advance by --yes", 1)]
         case happened.Decided() if event.by == "user":
             return [f"You said: {event.action}{f' ({event.reason})' if event.reason else ''}."]
         case happened.Stopped():
             return ["Stopped."]
         case _:
             return []
+
+
+def _called(event: happened.ModelCalled) -> str:
+    about = "about " if event.estimated else ""
+    tokens = f"{about}{counted(event.tokens_in + event.tokens_out, 'token')}"
+    return f"{event.sentence} ({tokens}, {event.seconds:.1f} s)"
 
 
 def _capital(text: str) -> str:
@@ -116,9 +128,11 @@ def contract_sentence(contract: Mapping[str, Any]) -> str:
 def _checked(event: happened.CodeChecked) -> list[str]:
     if not event.findings:
         return ["The script was checked: nothing found."]
-    verdict = "it must not run like this" if event.blocked else "none forbids to run it"
-    first = f"The script was checked: {counted(len(event.findings), 'finding')}, {verdict}."
+    verdict = "it must not run unasked" if event.blocked else "none forbids to run it"
     worst = [finding for finding in event.findings if finding["blocks"]]
+    if any(finding.get("severity") == "security" or finding.get("source") == "syntax" for finding in worst):
+        verdict = "it must not run like this"
+    first = f"The script was checked: {counted(len(event.findings), 'finding')}, {verdict}."
     return [first, *(f"line {finding['line']}: {finding['sentence']}" for finding in worst)]
 
 
@@ -132,13 +146,21 @@ def candidate_score(row: Mapping[str, Any]) -> str:
     """The cross-validated score, or what an unverified script claims it to be."""
     score = row.get("cv_score")
     value = row.get("claimed_cv_score") if score is None else score
-    return "" if value is None else amount(value)
+    return "no score yet" if value is None else amount(value)
 
 
 def _audited(event: happened.Audited) -> list[str]:
     passed = sum(1 for probe in event.probes if probe["passed"])
-    failed = [f"{probe['probe']}: {probe['detail']}" for probe in event.probes if not probe["passed"]]
-    return [f"Audit: {passed} of {len(event.probes)} probes passed.", *failed]
+    failed = [line for probe in event.probes if not probe["passed"] for line in _finding(probe)]
+    tested = [probe["detail"] for probe in event.probes if probe["probe"] == SELF_TEST and probe["passed"]]
+    return [f"Audit: {passed} of {len(event.probes)} probes passed.", *failed, *tested]
+
+
+def _finding(probe: Mapping[str, Any]) -> list[str]:
+    """What was seen, what it would mean in use, and how to run again without it."""
+    seen = " ".join([f"{probe['probe']}: {probe['detail']}", probe.get("in_use", "")]).strip()
+    repair = probe.get("repair")
+    return [seen, f"To repair it, run again with {repair['flag']}"] if repair else [seen]
 
 
 class Screen(Protocol):
@@ -186,8 +208,8 @@ class PlainScreen:
         """Write the event's lines, if it has any."""
         event = envelope.event
         match event:
-            case happened.Answered():
-                self._write(envelope, event.text)
+            case happened.Answered() | happened.Explained():
+                self._write(envelope, read_aloud(event.text))
             case happened.StageStatus(status="IN_PROGRESS", detail=detail) if detail:
                 self._write(envelope, f"{_capital(detail)} …")
             case happened.Progress():
@@ -271,7 +293,7 @@ class LiveScreen:
                 self._log(event)
             case happened.Leaderboard():
                 self.console.print(leaderboard_table(event))
-            case happened.Answered():
+            case happened.Answered() | happened.Explained():
                 self.console.print(Markdown(printable(event.text)))
             case _:
                 self._milestone(event)
@@ -285,7 +307,8 @@ class LiveScreen:
         first, *details = lines_of(event) or [""]
         if not first:
             return
-        wrong = isinstance(event, happened.RunEnded) or (isinstance(event, happened.CodeChecked) and event.blocked)
+        failed = isinstance(event, happened.RunEnded) and not event.kept
+        wrong = failed or (isinstance(event, happened.CodeChecked) and event.blocked)
         mark = Text("✗ ", style="red") if wrong else Text("✓ ", style="green")
         self.console.print(_hanging(mark, Text(printable(first))))
         for detail in details:

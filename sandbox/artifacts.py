@@ -122,6 +122,11 @@ def _enter(name: str, folder: int, about: os.stat_result) -> int:
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
 
 
+def told(name: str, reason: str) -> str:
+    """What another machine says about something that stays there, made safe to show."""
+    return _told("/".join(_safe(part) for part in name.rstrip("/").split("/")), _safe(reason))
+
+
 def _told(target: str, reason: str) -> str:
     shown = target if len(target) <= _LONGEST_TOLD else f"…{target[-_LONGEST_TOLD:]}"
     return f"{shown} ({reason})"

@@ -12,20 +12,17 @@ Everything is told to the application over one socket as JSON; when that socket 
 """
 
 import contextlib
-import errno
 import os
 import select
 import signal
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from sandbox import attend, kernel, mounts, order, payload, seccomp
+from sandbox.owners import SHARED_UID, Owner, is_ours, owner_of
 
-PAYLOAD_UID = 60001
-"""The unprivileged user that a script is, seen from a host where we are root."""
 INNER_UID = 1000
 _NAMESPACES = kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET | kernel.CLONE_NEWUTS
 
@@ -39,7 +36,8 @@ class Base:
     covered: tuple[str, ...]
     data_bytes: int
     filter: bytes
-    owner_map: int | None
+    owner: Owner | None
+    """Whom the script is; None: an ordinary user, as we are."""
     threads: int
     own_path: str
 
@@ -88,34 +86,8 @@ def _write(path: str, text: str, *, dir_fd: int | None = None) -> None:
 
 
 def is_root() -> bool:
-    """Whether we are root and can become the payload's user; a namespace's root without that user is ordinary."""
-    ranges = [[int(n) for n in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    return os.geteuid() == 0 and any(start <= PAYLOAD_UID < start + count for start, _, count in ranges)
-
-
-def owner_map() -> int:
-    """A descriptor of a user namespace in which root's files belong to the payload's user; for root only."""
-    ask, told = os.pipe(), os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            kernel.unshare(kernel.CLONE_NEWUSER)
-            os.write(ask[1], b".")
-            os.read(told[0], 1)
-        finally:
-            os._exit(0)
-    os.close(ask[1])
-    if not os.read(ask[0], 1):
-        raise PermissionError(errno.EPERM, "user namespaces are switched off")
-    for kind in ("uid", "gid"):
-        _write(f"/proc/{pid}/{kind}_map", f"0 {PAYLOAD_UID} 1")
-    namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    os.write(told[1], b".")
-    for fd in (ask[0], *told):
-        os.close(fd)
-    with contextlib.suppress(ChildProcessError):  # the zygote ignores SIGCHLD: then nobody is left to wait for
-        os.waitpid(pid, 0)
-    return namespace
+    """Whether we are root and can become another user; a namespace's root without that user is ordinary."""
+    return os.geteuid() == 0 and is_ours(SHARED_UID)
 
 
 def supervise(base: Base, descriptors: list[int]) -> NoReturn:
@@ -124,7 +96,7 @@ def supervise(base: Base, descriptors: list[int]) -> NoReturn:
     status = socket.socket(fileno=status_fd)
     try:
         _settle_in(base, descriptors)
-        worlds = _leave_the_host(as_root=base.owner_map is not None)
+        worlds = _leave_the_host(as_root=base.owner is not None)
         desk, their_desk = _pair()
         cue, their_cue = _pair()
         pid = os.fork()
@@ -174,8 +146,8 @@ def _settle_in(base: Base, descriptors: list[int]) -> None:
     if os.getppid() != base.pid:
         os._exit(1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    owner = () if base.owner_map is None else (base.owner_map,)
-    kernel.close_all_but({0, 1, 2, *descriptors, *owner})
+    files = () if base.owner is None else (base.owner.files,)
+    kernel.close_all_but({0, 1, 2, *descriptors, *files})
 
 
 def _leave_the_host(*, as_root: bool) -> _Worlds:
@@ -216,7 +188,7 @@ def _serve(base: Base, worlds: _Worlds, orders: socket.socket, desk: socket.sock
     order.send(cue, request)
     order.send(desk, request)
     job = order.read(request)
-    inputs = worlds.clone_inputs(job["inputs"], base.owner_map)
+    inputs = worlds.clone_inputs(job["inputs"], base.owner.files if base.owner else None)
     limits = job["limits"]
     root = mounts.fill(inputs, job["script"], outputs_mb=limits["written_mb"], memory_mb=limits["memory_mb"])
     order.send(cue, root)
@@ -273,18 +245,19 @@ def _shell(base: Base) -> mounts.Shell:
     return mounts.Shell(
         environment=base.environment,
         covered=base.covered,
-        owner=INNER_UID if base.owner_map is None else PAYLOAD_UID,
-        owner_map=base.owner_map,
+        owner=base.owner.uid if base.owner else INNER_UID,
+        owner_map=base.owner.files if base.owner else None,
     )
 
 
 def _become_nobody(base: Base) -> None:
     """A root process takes an unprivileged user's identity for good; others keep theirs."""
-    if base.owner_map is not None:
-        os.close(base.owner_map)
+    if base.owner is not None:
+        uid = base.owner.uid
+        os.close(base.owner.files)
         os.setgroups([])
-        os.setresgid(PAYLOAD_UID, PAYLOAD_UID, PAYLOAD_UID)
-        os.setresuid(PAYLOAD_UID, PAYLOAD_UID, PAYLOAD_UID)
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
 
 
 def _enter_inner_user(outer_uid: int, proc: int) -> None:
@@ -309,10 +282,10 @@ def rehearse() -> NoReturn:
     """Go the whole way with nothing to run, in a process made for it; prints "yes" or what was refused and where."""
     step = "making namespaces"
     try:
-        mapping = owner_map() if is_root() else None
+        owner = owner_of(SHARED_UID) if is_root() else None
         shown, covered = mounts.python_environment(), mounts.sample_tables()
-        base = Base(os.getpid(), shown, covered, 0, seccomp.program(), mapping, 1, "")
-        _leave_the_host(as_root=mapping is not None)
+        base = Base(os.getpid(), shown, covered, 0, seccomp.program(), owner, 1, "")
+        _leave_the_host(as_root=owner is not None)
         pid = os.fork()
         if pid == 0:
             step = "mounting the box"

@@ -55,7 +55,7 @@ def _base() -> Base:
         covered=(),
         data_bytes=zygote.data_bytes(),
         filter=seccomp.program(),
-        owner_map=None,
+        owner=None,
         threads=int(os.environ["OMP_NUM_THREADS"]),
         own_path=sys.path[0],
     )

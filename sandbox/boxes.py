@@ -115,11 +115,17 @@ def new_box(fork: Fork, limits: Limits, delegated: Path | None = None) -> Box:
     return box
 
 
+def _hurry() -> None:
+    asyncio.get_running_loop().run_in_executor(None, hurry)
+
+
 class Boxes:
     """The boxes of one zygote that stand ready."""
 
-    def __init__(self, fork: Fork, wanted: int) -> None:
+    def __init__(self, fork: Fork, wanted: int, *, counted_late: bool = False) -> None:
+        """`counted_late`: a box that stands joins its control group only when its job is there."""
         self._fork = fork
+        self._counted_late = counted_late
         self.delegated: Path | None = None
         """A control group of ours to make theirs in (sandbox/scope.py)."""
         self._wanted = wanted
@@ -136,10 +142,13 @@ class Boxes:
         """Find a box for this job. OSError when the zygote is gone."""
         while box := self.take():
             with contextlib.suppress(OSError):  # it has just ended: the next
-                return box, box.hand_over(request, limits, stays=stays)
+                ends = box.hand_over(request, limits, stays=stays)
+                if self._counted_late:
+                    _hurry()
+                return box, ends
             box.discard()
-        asyncio.get_running_loop().run_in_executor(None, hurry)
         box = new_box(self._fork, limits, self.delegated)
+        _hurry()  # not before: no group can be made meanwhile
         return box, box.hand_over(request, limits, stays=stays)
 
     def refill(self) -> None:

@@ -148,7 +148,8 @@ async def start_zygote(isolation: Isolation, ready: int = 0) -> Zygote:
             start_new_session=True,
         )
         theirs.close()
-        zygote = Zygote(process, ours, isolation.name, Boxes(partial(_fork, ours), ready))
+        boxes = Boxes(partial(_fork, ours), ready, counted_late=isolation.level == "reduced")
+        zygote = Zygote(process, ours, isolation.name, boxes)
         scope = asyncio.create_task(_scope_of(process.pid))
         if not await _is_ready(zygote):
             scope.cancel()
@@ -156,7 +157,11 @@ async def start_zygote(isolation: Isolation, ready: int = 0) -> Zygote:
             complaints.seek(0)
             said = complaints.read().decode(errors="replace").strip().rpartition("\n")[2][-300:]
             raise SandboxBroken(f"The sandbox did not start: {said or 'no word within two minutes'}.")
-    zygote.boxes.delegated = await scope
+    try:
+        zygote.boxes.delegated = await scope
+    except BaseException:  # nobody else knows of it yet
+        zygote.end()
+        raise
     zygote.boxes.refill()
     return zygote
 

@@ -8,10 +8,11 @@ never has the host's user id 0. What it leaves is copied out by us, following no
 Not covered: a bug in the kernel itself (it is shared with the script: for hostile strangers use a virtual machine), the
 timing and cache side channels of a shared processor, exact memory accounting where no control group can be made (then
 each process has a limit and the tree is measured 20 times a second; kernel buffers of pipes and sockets are bounded by
-the number of descriptors only: 256 in each of 64 processes can hold about 3 GB), what the kernel limits for a user and
-not for a run (epoll's watches, pages in pipes: runs at once share them, and as an ordinary user the application too),
-locks on what two runs see (a device like /dev/full), the names of the folders that the inputs come from (the kernel
-shows a script its own mounts), and what the user does with the files that a script has written.
+the number of descriptors only: 256 in each of 64 processes can hold about 3 GB), as an ordinary user what the kernel
+limits for a user and not for a run (epoll's watches, pages in pipes: runs at once share them with each other and with
+the application; as root each run at the level full or reduced is a user of its own), locks on what two runs see (a
+device like /dev/full), the names of the folders that the inputs come from (the kernel shows a script its own mounts),
+and what the user does with the files that a script has written.
 """
 
 import asyncio

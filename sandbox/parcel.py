@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sandbox.artifacts import MAX_DEPTH, MAX_FILES, TooMuch, collect
-from sandbox.base import Artifact, SandboxBroken
+from sandbox.artifacts import MAX_DEPTH, MAX_FILES, Collected, TooMuch, collect, told
+from sandbox.base import SandboxBroken
 
 _MB = 2**20
 
@@ -24,6 +24,7 @@ class Parcel:
         self._due = 0
         self._count = 0
         self._file: BinaryIO | None = None
+        self._left_behind: tuple[str, ...] = ()
         self.too_much: str | None = None
         """Why it is more than the limits allow, in a sentence."""
         folder.mkdir()
@@ -55,14 +56,21 @@ class Parcel:
             self._file.close()
             self._file = None
 
-    def deliver(self, destination: Path) -> tuple[Artifact, ...]:
+    def leave_behind(self, about: Any) -> None:
+        """What else the other side has found in outputs/, by name and reason, and how much more."""
+        left = [told(str(name), str(reason)) for name, reason in about["left_behind"]]
+        more = int(about["more"])
+        self._left_behind = (*left, *([f"and {more} more"] if more else []))
+
+    def deliver(self, destination: Path) -> Collected:
         """Copy everything to where it was wanted, under safe names. Raises `SandboxBroken`."""
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            return collect(folder, destination, self._most).files
+            found = collect(folder, destination, self._most)
+            return Collected(found.files, (*found.left_behind, *self._left_behind))
         except TooMuch as problem:
             self.too_much = str(problem)
-            return ()
+            return Collected()
         finally:
             os.close(folder)
 

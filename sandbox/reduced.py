@@ -12,12 +12,9 @@ or open a socket of any kind. Changing the mode, owner or times of a file seems 
 """
 
 import contextlib
-import errno
 import functools
 import mimetypes
 import os
-import pwd
-import random
 import select
 import signal
 import socket
@@ -27,12 +24,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sandbox import attend, box, kernel, landlock, mounts, order, passage, payload, seccomp, staging, tree
+from sandbox.owners import claim_user
 from sandbox.quota import Quota, TreeMeter, used_on_disk
 
 if TYPE_CHECKING:
     from sandbox.box import Base
 
-USERS = staging.USERS
 WITHOUT_WORKERS = {"JOBLIB_MULTIPROCESSING": "0"}
 """Keeps joblib from starting processes, which need /dev/shm: it does the work itself. Says so to a Python that a script
 starts; what the script itself has of joblib is set right by sandbox/threads.py."""
@@ -103,7 +100,7 @@ def supervise(grounds: Grounds, descriptors: list[int]) -> NoReturn:
     status, orders = socket.socket(fileno=status_fd), socket.socket(fileno=orders_fd)
     try:
         zygote = _settle_in(grounds, descriptors)
-        name, uid = _own_user() if grounds.as_root else (None, None)
+        name, uid = claim_user() if grounds.as_root else (None, None)
         with contextlib.suppress(OSError):  # nobody waits for it: the job is there already
             orders.send(b"stands")
         request_fd = order.receive(orders)
@@ -168,25 +165,6 @@ def _is_left(status: socket.socket) -> bool:
     poll = select.poll()
     poll.register(status, select.POLLHUP)
     return bool(poll.poll(0))
-
-
-def _own_user() -> tuple[socket.socket, int]:
-    """A user id that no account and no other run has, and the name that holds it: free again when we end."""
-    start = random.SystemRandom().randrange(len(USERS))
-    for uid in (*USERS[start:], *USERS[:start]):
-        with contextlib.suppress(KeyError):
-            pwd.getpwuid(uid)
-            continue
-        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            name.bind(staging.name_of_user(uid))
-        except OSError as problem:
-            name.close()
-            if problem.errno != errno.EADDRINUSE:
-                raise
-        else:
-            return name, uid
-    raise OSError(errno.EUSERS, "every user id that a run could have is taken")
 
 
 def _watch_over(grounds: Grounds, run: _Run, request: dict[str, Any], ends: _Ends, supervisor: int) -> NoReturn:
@@ -286,7 +264,7 @@ def rehearse() -> NoReturn:
         shown, covered = mounts.python_environment(), mounts.sample_tables()
         grounds = prepare(box.Base(os.getpid(), shown, covered, 0, b"", None, 1, ""), as_root=as_root)
         step = "finding a user id for the script"
-        held, uid = _own_user() if as_root else (None, None)
+        held, uid = claim_user() if as_root else (None, None)
         folder = staging.make(grounds.place, uid)
         staging.fill(folder, "print()", {}, uid)
         pid = os.fork()

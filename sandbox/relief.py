@@ -102,7 +102,11 @@ class Relief:
         if self._now is not None:
             self._now.source.end()
         await asyncio.to_thread(cgroups.sweep)
-        self._now = _Service(await self._open())
+        fresh = await self._open()
+        if self._now is not None and self._now.source.alive:  # it was being relieved when it died
+            fresh.end()
+        else:
+            self._now = _Service(fresh)
         return self._now.source
 
     async def _begin(self, job: Job, stays: bool) -> Running:

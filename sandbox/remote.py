@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from sandbox.artifacts import Collected
 from sandbox.base import Job, Metric, Outcome, Output, SandboxBroken, SandboxError
 from sandbox.cgroups import Usage
 from sandbox.ending import Facts, Stopped, kind_of, sentence, told_code, told_signal
@@ -204,13 +205,13 @@ class RemoteRun:
             parcel = Parcel(Path(folder) / "outputs", self.job.limits.written_mb * _MB)
             await self._fetch(parcel)
             if parcel.too_much:
-                return self._describe("disk_quota", facts, parcel.too_much, ())
+                return self._describe("disk_quota", facts, parcel.too_much, Collected())
             if self.job.outputs is None or self.stays:
-                return self._describe(kind, facts, None, ())
-            files = await asyncio.to_thread(parcel.deliver, self.job.outputs)
+                return self._describe(kind, facts, None, Collected())
+            collected = await asyncio.to_thread(parcel.deliver, self.job.outputs)
             if parcel.too_much:
-                return self._describe("disk_quota", facts, parcel.too_much, ())
-        return self._describe(kind, facts, None, files)
+                return self._describe("disk_quota", facts, parcel.too_much, Collected())
+        return self._describe(kind, facts, None, collected)
 
     async def bury(self) -> None:
         """Leave nothing behind."""
@@ -253,6 +254,7 @@ class RemoteRun:
                 kind, content = await self.frame()
                 if kind == "z":
                     self._finished = True
+                    parcel.leave_behind(json.loads(content))
                 elif kind == "f":
                     parcel.begin(json.loads(content))
                 elif kind == "d":
@@ -287,7 +289,7 @@ class RemoteRun:
             stderr_tail=self._stderr.tail,
         )
 
-    def _describe(self, kind: Any, facts: Facts, message: str | None, files: tuple[Any, ...]) -> Outcome:
+    def _describe(self, kind: Any, facts: Facts, message: str | None, collected: Collected) -> Outcome:
         ended, limits = self._ended, self.job.limits
         seconds = float(ended.get("seconds", 0.0))
         return Outcome(
@@ -301,7 +303,8 @@ class RemoteRun:
             peak_memory_mb=float(ended.get("peak_mb", 0.0)),
             output_bytes=min(self._output_bytes, limits.output_mb * _MB),
             cost_seconds=self._line.cost_seconds,
-            files=files,
+            files=collected.files,
+            left_behind=collected.left_behind,
         )
 
 

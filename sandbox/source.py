@@ -5,10 +5,10 @@ from typing import Protocol
 
 from sandbox import staging
 from sandbox.base import Job
-from sandbox.bubblewrap import open_boxes
 from sandbox.launch import start_zygote
 from sandbox.probe import Isolation
 from sandbox.running import Running
+from sandbox.standing import open_boxes
 
 
 class Source(Protocol):

@@ -17,11 +17,13 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from sandbox import box, kernel, mounts, reduced, seccomp, tree
+from sandbox.owners import Owner, Owners
 from sandbox.probe import LEVELS, Level
 
 PRELOADED = (
@@ -87,16 +89,20 @@ def data_bytes() -> int:
     return 0
 
 
-def _life(level: Level, base: box.Base) -> Callable[[list[int]], NoReturn]:
-    """What a fork does with the descriptors of its run, by level."""
+Life = Callable[[Owner | None, list[int]], NoReturn]
+"""What a fork does with its owner and the descriptors of its run."""
+
+
+def _life(level: Level, base: box.Base) -> Life:
     if level == "reduced":
-        return partial(reduced.supervise, reduced.prepare(base, as_root=box.is_root()))
-    return partial(box.supervise, base)
+        supervise = partial(reduced.supervise, reduced.prepare(base, as_root=box.is_root()))
+        return lambda _, descriptors: supervise(descriptors)
+    return lambda owner, descriptors: box.supervise(replace(base, owner=owner), descriptors)
 
 
-def _serve(control: socket.socket, parent: int, live: Callable[[list[int]], NoReturn]) -> None:
-    forks: dict[int, int] = {}
-    """Process ids of the supervisors that live, by descriptor."""
+def _serve(control: socket.socket, parent: int, live: Life, owners: Owners | None) -> None:
+    forks: dict[int, tuple[int, Owner | None]] = {}
+    """Process ids of the supervisors that live, and whom their scripts are, by descriptor."""
     while True:
         ready = _wait_for(control.fileno(), parent, *forks)
         if parent in ready:
@@ -104,8 +110,10 @@ def _serve(control: socket.socket, parent: int, live: Callable[[list[int]], NoRe
         if ended := forks.keys() & ready:
             for pidfd in ended:
                 os.close(pidfd)
-                del forks[pidfd]
-            tree.end_strays(forks.values())  # of a supervisor that was killed
+                _, owner = forks.pop(pidfd)
+                if owners and owner:
+                    owners.take_back(owner)
+            tree.end_strays([pid for pid, _ in forks.values()])  # of a supervisor that was killed
         if control.fileno() not in ready:
             continue
         message, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, _MAX_DESCRIPTORS)
@@ -113,11 +121,15 @@ def _serve(control: socket.socket, parent: int, live: Callable[[list[int]], NoRe
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fork() beside the idle threads of OpenBLAS: measured to be harmless
+            owner = owners.lend() if owners else None
             pid = os.fork()
         if pid == 0:
-            live(descriptors)
-        with contextlib.suppress(ProcessLookupError):  # it has ended already
-            forks[os.pidfd_open(pid)] = pid
+            live(owner, descriptors)
+        try:
+            forks[os.pidfd_open(pid)] = pid, owner
+        except ProcessLookupError:  # it has ended already
+            if owners and owner:
+                owners.take_back(owner)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -150,7 +162,7 @@ def main(control_fd: int, parent_pid: int, level: int) -> None:
         covered=mounts.sample_tables(),
         data_bytes=data_bytes(),
         filter=seccomp.program(),
-        owner_map=box.owner_map() if full and box.is_root() else None,
+        owner=None,
         threads=int(os.environ["OMP_NUM_THREADS"]),
         own_path=sys.path[0],
     )
@@ -158,9 +170,10 @@ def main(control_fd: int, parent_pid: int, level: int) -> None:
     if os.getppid() != parent_pid:
         return
     live = _life(LEVELS[level], base)
+    owners = Owners() if full and box.is_root() else None
     tree.adopt_orphans()
     gc.collect()
     gc.freeze()
     kernel.gather_memory()
     control.send(json.dumps({"event": "ready", "missing": missing}).encode())
-    _serve(control, parent, live)
+    _serve(control, parent, live, owners)

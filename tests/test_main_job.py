@@ -97,7 +97,9 @@ def check_everything(home: Path, out: str, report: dict[str, Any]) -> None:
     assert again == pytest.approx(report["metric"]["value"], rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize(
+    "sample", [pytest.param(name, marks=[pytest.mark.slow] if name == "iris" else []) for name in SAMPLES]
+)
 def test_a_sample_leads_to_files_that_agree_with_the_report(sample: str, tmp_path: Path) -> None:
     report = run(tmp_path, sample, SAMPLES[sample], "out", "--budget", "20", "--seed", "7")
     check_everything(tmp_path, "out", report)

@@ -96,10 +96,11 @@ def missingness(shares: Sequence[tuple[str, float]], *, columns: int) -> Chart:
 
 
 def leaderboard(rows: Sequence[Mapping[str, Any]], metric_label: str, *, greater_is_better: bool) -> Chart:
-    """Cross-validated score of each model, best first; rows are {model, cv_score, seconds}."""
+    """Cross-validated score of each model, best first; rows are {model, cv_score, seconds} and perhaps {remark}."""
     scored = [row for row in rows if isinstance(row.get("cv_score"), int | float)]
     ranked = sorted(scored, key=lambda row: float(row["cv_score"]), reverse=greater_is_better)[:MAX_BARS]
-    values = [_bar(str(row["model"]), float(row["cv_score"]), f"{float(row['cv_score']):.4g}") for row in ranked]
+    texts = [f"{float(row['cv_score']):.4g}{row.get('remark', '')}" for row in ranked]
+    values = [_bar(str(row["model"]), float(row["cv_score"]), text) for row, text in zip(ranked, texts, strict=True)]
     way = "higher is better" if greater_is_better else "lower is better"
     best = f" The best is {ranked[0]['model']} with {values[0]['value']:.4g}." if ranked else ""
     alt = f"Leaderboard of {len(ranked)} models by cross-validated {metric_label} ({way}).{best}"
@@ -238,16 +239,19 @@ def residuals(target: str, points: Sequence[Point], *, rows: int | None = None) 
     return _scatter("residuals", "Residuals", subtitle, shown, ("predicted", "actual − predicted"), zero)
 
 
-def importance(rows: Sequence[tuple[str, float, float, float]], metric_label: str) -> Chart:
-    """(column, loss of score when shuffled, low, high) per column, the 20 that matter most."""
+def importance(rows: Sequence[tuple[str, float, float, float]], metric_label: str, *, of: int = 0) -> Chart:
+    """(column, loss of score when shuffled, low, high) per column, the 20 that matter most; `of` all its columns."""
     ranked = sorted(rows, key=lambda row: (-row[1], row[0]))[:MAX_BARS]
     values = [
         {**_bar(name, mean, small(mean)), "low": min(low, mean), "high": max(high, mean)}
         for name, mean, low, high in ranked
     ]
-    top = ", ".join(name for name, *_ in ranked[:3])
+    top = [name for name, loss, *_ in ranked[:3] if loss > 0]
+    part = f" Only {len(rows)} of {of} columns could be measured." if len(rows) < of else ""
     subtitle = f"how much {metric_label} gets worse when a column is shuffled in the sealed rows"
-    alt = f"Permutation importance: {top} matter most." if ranked else "Permutation importance: no column matters."
+    named = " and ".join([", ".join(top[:-1]), top[-1]] if len(top) > 1 else top)
+    matter = "matters" if len(top) == 1 else "matter"
+    alt = f"Permutation importance: {f'{named} {matter} most' if top else 'no column matters'}.{part}"
     title = "What the model relies on"
     return _bars("importance", title, subtitle, values, f"loss of {metric_label}", alt, ranges=True)
 

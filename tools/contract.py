@@ -4,11 +4,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tools.models.choice import ModelChoice
+
 Task = Literal["binary", "multiclass", "regression"]
 Role = Literal["number", "category", "boolean", "text", "date", "id", "constant", "empty"]
 Pairs = tuple[tuple[str, str], ...]
 """A mapping as a contract can hold it: contracts are hashed."""
-SplitRule = Literal["random", "stratified", "time", "group"]
+ProfileName = Literal["best", "compact", "explainable"]
+SplitRule = Literal["random", "stratified", "time", "group", "predefined"]
 
 
 class ColumnPlan(BaseModel):
@@ -32,9 +35,15 @@ class Split(BaseModel):
 
     rule: SplitRule = "random"
     column: str | None = None
-    """The date (rule "time") or the entity (rule "group"); None otherwise."""
+    """The date (rule "time"), the entity ("group"), or what says train or test ("predefined"); None otherwise."""
     holdout_fraction: float = Field(default=0.2, gt=0.0, lt=0.9)
     reason: str = ""
+    evidence: tuple[str, ...] = ()
+    """What in the table speaks for one split or another, a sentence each."""
+    ordered_by: str | None = None
+    """The column by which rows are earlier or later, whatever the rule: later rows are compared with random ones."""
+    repeats: str | None = None
+    """The column of an entity that has several rows, whatever the rule: unseen entities are compared with seen ones."""
 
 
 class Derived(BaseModel):
@@ -136,15 +145,28 @@ class Contract(BaseModel):
     """The same in numbers, for a decision threshold; two classes only."""
     budget_seconds: float = Field(default=60.0, ge=5.0, le=86_400.0)
     """Wall clock for the whole run: training, scoring and audit."""
-    candidates: tuple[str, ...] = ("linear", "lightgbm", "extra_trees")
+    candidates: tuple[str, ...] = ("linear", "lightgbm", "extra_trees", "xgboost", "catboost", "neural_net")
+    profile: ProfileName = "best"
+    """A blend as good as time allows; one model under 5 MB and 5 ms a row; or one that a person can read."""
+    weight_column: str | None = None
+    """Its values say how much each training row counts; it is no feature, and the score counts every row once."""
+    model: ModelChoice | None = None
+    """Chosen by hand: this kind of model and no other; `candidates` then wait until it is taken back."""
     seed: int = 0
     assumptions: tuple[str, ...] = ()
     blueprint: BlueprintPart | None = None
+    sample_rows: int = Field(default=200, ge=0, le=200)
+    """Training rows (without the target) kept beside the model for explanations; 0: none."""
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns that the model may use, in table order."""
         return tuple(column.name for column in self.columns if column.use)
+
+    @property
+    def kinds_of_model(self) -> tuple[str, ...]:
+        """What will be trained: the one that was chosen by hand, else the candidates."""
+        return (self.model.estimator,) if self.model else self.candidates
 
 
 class ContractError(ValueError):

@@ -3,7 +3,9 @@
     report.json report.md leaderboard.csv contract.json train.py notebook.ipynb requirements.txt README.md
     charts/<name>.png
     model/       model.joblib (bytes copied, never unpickled) schema.json train.py predict.py contract.json
-                 reference.json (the training rows in aggregate) requirements.txt README.md
+                 reference.json (the training rows in aggregate) conformal.json (its intervals, where it can have some)
+                 background.parquet (a sample of training rows, unless switched off) explain.py
+                 requirements.txt README.md
     inputs/      train.parquet contract.json holdout_features.parquet (groups.parquet)
     holdout/     labels.parquet: for the owner of the data; no sandbox ever had this folder
     bundle.zip   all of the above
@@ -27,12 +29,13 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
-from tools import reference
+from tools import conformal, explained, reference
 from tools.chart_images import Renderer
 from tools.charts import Chart
 from tools.contract import Contract
+from tools.explaining import background
 from tools.markdown import plain
-from tools.model_folder import model_card, predict_program, requirements, schema_text
+from tools.model_folder import explain_program, model_card, predict_program, requirements, schema_text
 from tools.notebook import notebook_text
 from tools.report import report_md
 from tools.seal import Sealed
@@ -72,18 +75,26 @@ def export(
     into: Path,
     renderer: Renderer | None = None,
     table: Path | None = None,
+    predictions: Path | None = None,
+    explanation: Mapping[str, str] | None = None,
 ) -> tuple[ArtifactInfo, ...]:
     """Write the folder `into` whole (an earlier one is replaced); raises `ExportError` when it cannot be written.
 
     `model` is the model.joblib that the training sandbox left; `renderer` a warm one (else one is started);
-    `table` the whole table, of which only the latest moment is asked (split by time).
+    `table` the whole table, of which only the latest moment is asked (split by time); `predictions` what the model said
+    about the sealed rows, for its intervals; `explanation` the tables of the explanations, by file name.
     """
     into.parent.mkdir(parents=True, exist_ok=True)
     with _explained(into), _beside(into) as folder:
         _write_texts(folder, report, contract, script, charts)
         _write_data(folder, contract, sealed)
-        _write_model(folder / "model", report, contract, script, model)
+        held = conformal.conformal(sealed.holdout_labels, predictions, sealed.train, contract) if predictions else None
+        _write_model(folder / "model", report, contract, script, model, held)
         _text(folder / "model" / reference.FILE, reference.reference_text(sealed.train, contract, table))
+        background.write_background(sealed.train, contract, folder / "model" / background.FILE)
+        (folder / "charts").mkdir(exist_ok=True)
+        for name, text in (explanation or {}).items():
+            _text(folder / "charts" / name, text)
         _draw(charts, folder / "charts", renderer)
         _zip(folder, folder / BUNDLE)
         _replace(folder, into)
@@ -162,22 +173,37 @@ def _write_data(folder: Path, contract: Contract, sealed: Sealed) -> None:
     shutil.copyfile(sealed.holdout_features, inputs / "holdout_features.parquet")
     if sealed.groups is not None:
         shutil.copyfile(sealed.groups, inputs / "groups.parquet")
+    if sealed.weights is not None:
+        shutil.copyfile(sealed.weights, inputs / "weights.parquet")
     _text(inputs / "contract.json", _contract_text(contract))
     labels = pq.read_table(sealed.holdout_labels, columns=["row", "target"])
     pq.write_table(labels, holdout / "labels.parquet", compression="zstd")
 
 
-def _write_model(folder: Path, report: Mapping[str, Any], contract: Contract, script: str, model: Path) -> None:
+def _write_model(
+    folder: Path,
+    report: Mapping[str, Any],
+    contract: Contract,
+    script: str,
+    model: Path,
+    held: conformal.Conformal | None,
+) -> None:
     if model.is_symlink() or not model.is_file():
         raise FileNotFoundError(errno.ENOENT, "the training left no model.joblib")
     folder.mkdir()
     shutil.copyfile(model, folder / "model.joblib")
-    _text(folder / "schema.json", schema_text(contract))
+    _text(folder / "schema.json", schema_text(contract, report))
     _text(folder / "train.py", script)
     _text(folder / "predict.py", predict_program(contract))
+    _text(folder / "explain.py", explain_program(contract))
     _text(folder / "contract.json", _contract_text(contract))
     _text(folder / "requirements.txt", requirements(script))
-    _text(folder / "README.md", model_card(report, contract))
+    _text(folder / "README.md", model_card(report, contract, held.promise(conformal.USUAL) if held else ""))
+    for name in (explained.PAGE, explained.DATA):
+        if explained.readable(model.with_name(name)):
+            shutil.copyfile(model.with_name(name), folder / name)
+    if held is not None:
+        _text(folder / conformal.FILE, conformal.conformal_text(held))
 
 
 def _draw(charts: Sequence[Chart], folder: Path, renderer: Renderer | None) -> None:
@@ -261,4 +287,5 @@ def _readme(report: Mapping[str, Any], contract: Contract) -> str:
 ## Predict
 
     python model/predict.py table.csv predictions.csv
+    python model/explain.py table.csv --row 1
 """

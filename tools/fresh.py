@@ -38,7 +38,15 @@ def with_old_rows(sealed: Sealed, original: Original, into: Path) -> Sealed:
     into.mkdir(parents=True, exist_ok=True)
     pq.write_table(both, into / "train.parquet", compression="zstd")
     groups = _joined_groups(sealed, original, old.num_rows, into)
-    return replace(sealed, train=into / "train.parquet", groups=groups, rows_train=both.num_rows)
+    weights = _joined_weights(sealed, original, old.num_rows, into)
+    return replace(
+        sealed,
+        train=into / "train.parquet",
+        groups=groups,
+        rows_train=both.num_rows,
+        weights=weights,
+        own_train=sealed.train,
+    )
 
 
 def _joined_groups(sealed: Sealed, original: Original, old_rows: int, into: Path) -> Path | None:
@@ -53,3 +61,14 @@ def _joined_groups(sealed: Sealed, original: Original, old_rows: int, into: Path
     both = np.concatenate([old, new + int(old.max(initial=-1)) + 1])
     pq.write_table(pa.table({"group": both}), into / "groups.parquet", compression="zstd")
     return into / "groups.parquet"
+
+
+def _joined_weights(sealed: Sealed, original: Original, old_rows: int, into: Path) -> Path | None:
+    """Weights of both, each with mean 1; old rows whose weights are not at hand count once."""
+    if sealed.weights is None:
+        return None
+    new = pq.read_table(sealed.weights).column("weight").to_numpy()
+    kept = original.train.with_name("weights.parquet") if original.train else None
+    old = pq.read_table(kept).column("weight").to_numpy() if kept and kept.is_file() else np.ones(old_rows)
+    pq.write_table(pa.table({"weight": np.concatenate([old, new])}), into / "weights.parquet", compression="zstd")
+    return into / "weights.parquet"

@@ -46,7 +46,8 @@ def _slices(slices: Slices) -> Chart:
         mark = "! " if one.rows_are in failing else ""
         bar = charts._bar(f"{mark}{one.rows_are}", one.error, f"{charts.small(one.error)} ({one.rows:,} rows)")
         values.append({**bar, "low": one.ci_low, "high": one.ci_high})
-    subtitle = f"{slices.of} of groups of sealed rows; {len(failing)} marked “!” stand out beyond chance"
+    stand = f"{len(failing)} marked “!” stand out" if failing else "none stands out"
+    subtitle = f"{slices.of} of groups of sealed rows; {stand} beyond chance"
     alt = f"Error by group: {subtitle}." + (f" The worst: {slices.failing[0].rows_are}." if failing else "")
     return charts._bars("slices", "Where it fails", subtitle, values, slices.of, alt, ranges=True)
 

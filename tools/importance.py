@@ -1,7 +1,8 @@
 """Permutation importance on sealed rows: how much worse the measure gets when one column is shuffled.
 
-The sealed rows are shuffled here, the model predicts them in its sandbox and never sees a label, and here its answers
-are judged (Breiman 2001; Fisher, Rudin & Dominici 2019).
+Columns that carry the same information are shuffled together as well, after the single ones. The interval is over the
+rows and the repeats, redrawn together. The sealed rows are shuffled here, the model predicts them in its sandbox and
+never sees a label, and here its answers are judged (Breiman 2001; Fisher, Rudin & Dominici 2019).
 
 A model of a script that is not ours can recognise that it is being measured, and answer otherwise. So it is asked in a
 session that has not seen the sealed rows before, each row with one shuffle only in a question, in an order that it
@@ -12,7 +13,7 @@ table would hold gives itself away. Hence `UNVERIFIED` wherever such an importan
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,12 +27,17 @@ from tools.answers import ModelFailed, joined
 from tools.contract import Contract
 from tools.metrics import METRICS, Array, Metric
 from tools.predictions import Predictions, PredictionsRefused, read_predictions
+from tools.redundancy import alike
 from tools.score import LEVEL, Truth, prepared, read_truth, resampled
 
 REPEATS = 3
 """Times that a column is shuffled."""
 MAX_ROWS = 2_000
 """Sealed rows that are predicted anew each time."""
+FEW_ROWS = 500
+"""The least that a slow model is asked about, so that more of the columns are measured."""
+FIRST_ROWS = 2_000
+"""Of the first question: one column of a large table, or many of a small one."""
 ROWS_AT_ONCE, CELLS_AT_ONCE = 20_000, 5_000_000
 """Shuffled columns are asked about together, because most models pay per call."""
 RESAMPLES = 100
@@ -40,7 +46,9 @@ UNVERIFIED = "Importance was measured on the script's own answers; a script that
 Ask = Callable[[pa.Table], Awaitable[Predictions]]
 """The model: rows in, predictions out."""
 _Shuffle = tuple[int, str]
-"""Which repeat of which column."""
+"""Which repeat of which column, or of which group by its first column's name and a sign."""
+_GROUP = "\0"
+"""Ends the name of a group: no column is called so."""
 
 
 class Importance(BaseModel):
@@ -54,12 +62,25 @@ class Importance(BaseModel):
     ci_high: float
 
 
+class GroupImportance(BaseModel):
+    """Columns that carry the same information, shuffled together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    columns: tuple[str, ...]
+    drop: float
+    ci_low: float
+    ci_high: float
+    sentence: str
+
+
 class Measured(BaseModel):
     """The columns that were measured, the most important first."""
 
     model_config = ConfigDict(frozen=True)
 
     columns: tuple[Importance, ...] = ()
+    groups: tuple[GroupImportance, ...] = ()
     note: str = ""
     """For the report: what was not measured, and why."""
 
@@ -76,12 +97,21 @@ class _Bench:
     truth: Truth
     weights: list[Array]
     """Of the rows: one each, then resamples of them."""
+    honest: Predictions
+    """What the model said about the rows as they are."""
     before: Array
     after: dict[str, list[Array]] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """The columns that are shuffled together: a group's, or the one."""
+        return self.groups.get(name, (name,))
 
     def generator(self, repeat: int, column: str) -> np.random.Generator:
         """The same each time, and unknown to every script."""
-        return np.random.default_rng([self.contract.seed, self.secret, repeat, self.contract.features.index(column)])
+        return np.random.default_rng(
+            [self.contract.seed, self.secret, repeat, self.contract.features.index(self.members(column)[0])]
+        )
 
     def judged(self, predictions: Predictions) -> Array:
         """The measure for each of the weights."""
@@ -89,6 +119,18 @@ class _Bench:
             raise PredictionsRefused(f"The shuffled rows have no probabilities, which {self.metric.label} needs.")
         measure = prepared(self.metric, self.truth.codes, predictions, self.contract)
         return np.array([measure(times) for times in self.weights])
+
+    def shrink(self, size: int) -> None:
+        """Go on with fewer rows and begin anew; where the measure is not defined on them, all stay."""
+        chosen = np.sort(np.random.default_rng(self.contract.seed).choice(len(self.rows), size, replace=False))
+        truth, honest = Truth(self.truth.codes[chosen], self.truth.unit[chosen]), _taken(self.honest, chosen)
+        once = prepared(self.metric, truth.codes, honest, self.contract)(np.ones(size))
+        if not np.isfinite(once):
+            return
+        self.rows, self.truth, self.honest = self.rows.take(pa.array(chosen)), truth, honest
+        self.weights = [np.ones(size), *resampled(truth, None, RESAMPLES, self.contract.seed)]
+        self.before = self.judged(honest)
+        self.after.clear()
 
     def take(self, shuffles: Sequence[_Shuffle], predictions: Predictions) -> None:
         """Judge what was predicted for these shuffles, one after the other."""
@@ -100,9 +142,8 @@ class _Bench:
     def found(self) -> tuple[Importance, ...]:
         """Mean over the repeats of (measure as it is - measure with the column shuffled)."""
         sign = 1.0 if self.metric.greater_is_better else -1.0
-        drops = {
-            column: sign * np.mean([self.before - one for one in after], axis=0) for column, after in self.after.items()
-        }
+        draws = np.random.default_rng([self.contract.seed, RESAMPLES])
+        drops = {column: sign * _over_repeats(self.before, after, draws) for column, after in self.after.items()}
         return tuple(sorted((_importance(*item, self.metric) for item in drops.items()), key=lambda item: -item.drop))
 
 
@@ -115,34 +156,47 @@ async def importance(
     *,
     seconds: float,
     verified: bool = True,
+    telling: Mapping[str, float] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Measured:
     """What the model relies on, by the sealed rows; columns for which there is no time are absent and noted.
 
     `features` and `labels`: the sealed rows; `predictions`: what the model said about them as they are. `verified`: the
     model is of our own unmodified recipe; any other is asked so that it can hardly recognise what is shuffled, which
-    takes more questions. A model that fails on the way, or whose answers are refused, is no error but a note. Raises
-    `SandboxError`.
+    takes more questions. `telling`: how much each column tells alone, by the training rows; those that tell most are
+    measured first, so that what there is no time for matters least. A model that fails on the way, or whose answers are
+    refused, is no error but a note. Raises `SandboxError`.
     """
     try:
         bench = await asyncio.to_thread(_bench, labels, features, predictions, contract)
-        trouble = await _measure(bench, ask, clock() + seconds, clock, mixed=not verified)
-        columns = await asyncio.to_thread(bench.found)
+        until = clock() + seconds
+        order = sorted(contract.features, key=lambda name: -(telling or {}).get(name, -np.inf))
+        trouble = await _measure(bench, ask, until, clock, order, mixed=not verified)
+        if not trouble and clock() < until:
+            bench.groups = {group[0] + _GROUP: group for group in await asyncio.to_thread(alike, bench.rows, contract)}
+            trouble = await _measure(bench, ask, until, clock, list(bench.groups), mixed=not verified)
+        everything = await asyncio.to_thread(bench.found)
     except PredictionsRefused as refused:
         return Measured(note=f"Importance could not be computed: {refused}")
+    columns = tuple(one for one in everything if one.column not in bench.groups)
+    groups = tuple(_group(one, bench) for one in everything if one.column in bench.groups)
     notes = [_note(len(columns), len(contract.features), trouble), UNVERIFIED if columns and not verified else ""]
-    return Measured(columns=columns, note=" ".join(filter(None, notes)))
+    return Measured(columns=columns, groups=groups, note=" ".join(filter(None, notes)))
 
 
-async def _measure(bench: _Bench, ask: Ask, until: float, clock: Callable[[], float], *, mixed: bool) -> str:
-    """One column first (mixed: two), then as many at once as fit, at the speed so far, into half of the time left.
+async def _measure(
+    bench: _Bench, ask: Ask, until: float, clock: Callable[[], float], names: Sequence[str], *, mixed: bool
+) -> str:
+    """A small question first, then as many columns at once as fit, at the speed so far, into half of the time left.
 
-    Returns what the model failed with, or nothing.
+    A model that is too slow for all columns is asked about fewer rows. Its start counts as part of the first answer, so
+    a second question is asked even where that one took most of the time. Returns what the model failed with, or
+    nothing.
     """
-    size, columns = len(bench.rows), bench.rows.column_names
-    work = [(repeat, name) for repeat in range(REPEATS) for name in bench.contract.features if name in columns]
-    most = max(1, min(ROWS_AT_ONCE // size, CELLS_AT_ONCE // max(bench.rows.nbytes // 8, 1)))
-    at_once = 2 if mixed else 1
+    columns = bench.rows.column_names
+    there = [name for name in names if bench.members(name)[0] in columns]
+    everything = [(repeat, name) for repeat in range(REPEATS) for name in there]
+    work, at_once, fresh = list(everything), 2 if mixed else max(1, FIRST_ROWS // len(bench.rows)), not bench.after
     while work:
         shuffles, began = [one for one in work[:at_once] if one[0] == work[0][0]], clock()
         try:
@@ -152,10 +206,24 @@ async def _measure(bench: _Bench, ask: Ask, until: float, clock: Callable[[], fl
         await asyncio.to_thread(bench.take, shuffles, predictions)
         del work[: len(shuffles)]
         seconds = max((clock() - began) / len(shuffles), 1e-6)
+        if fresh:
+            size = len(bench.rows)
+            await asyncio.to_thread(_quicker, bench, (until - clock()) / (seconds * len(there)))
+            if len(bench.rows) < size:
+                work, seconds = list(everything), seconds * len(bench.rows) / size
+        most = max(1, min(ROWS_AT_ONCE // len(bench.rows), CELLS_AT_ONCE // max(bench.rows.nbytes // 8, 1)))
         at_once = max(1, min(most, int((until - clock()) / 2 / seconds)))
-        if clock() + seconds > until:
+        if clock() + seconds * (0.5 if fresh else 1.0) > until:
             break
+        fresh = False
     return ""
+
+
+def _quicker(bench: _Bench, share: float) -> None:
+    """Fewer rows where there is time for this share of the columns only."""
+    size = len(bench.rows)
+    if share < 1 and size > FEW_ROWS:
+        bench.shrink(max(FEW_ROWS, int(size * max(share, 0.0))))
 
 
 async def _asked(bench: _Bench, ask: Ask, shuffles: Sequence[_Shuffle], mixed: bool) -> Predictions:
@@ -196,9 +264,10 @@ def _bench(labels: Path, features: Path, predictions: Path, contract: Contract) 
         secret=int.from_bytes(hashlib.sha256(truth.codes.tobytes()).digest()[:8], "big"),
         truth=part,
         weights=[np.ones(len(sample)), *resampled(part, None, RESAMPLES, contract.seed)],
+        honest=_taken(model, sample),
         before=np.empty(0),
     )
-    bench.before = bench.judged(_taken(model, sample))
+    bench.before = bench.judged(bench.honest)
     return bench
 
 
@@ -215,11 +284,13 @@ def _all_shuffled(bench: _Bench, shuffles: Iterable[_Shuffle]) -> pa.Table:
 
 
 def _shuffled(bench: _Bench, repeat: int, name: str) -> pa.Table:
-    """The rows with the values of one column dealt out anew."""
+    """The rows with the values of one column, or of a group together, dealt out anew."""
     rows = bench.rows
-    order = bench.generator(repeat, name).permutation(len(rows))
-    place = rows.column_names.index(name)
-    return rows.set_column(place, rows.schema.field(place), rows.column(place).take(pa.array(order)))
+    order = pa.array(bench.generator(repeat, name).permutation(len(rows)))
+    for one in bench.members(name):
+        place = rows.column_names.index(one)
+        rows = rows.set_column(place, rows.schema.field(place), rows.column(place).take(order))
+    return rows
 
 
 def _taken(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
@@ -233,6 +304,28 @@ def _metric(contract: Contract, model: Predictions) -> Metric:
     if metric.needs == "label" and model.probabilities is not None:
         return METRICS["roc_auc" if contract.task == "binary" else "log_loss"]
     return metric
+
+
+def _over_repeats(before: Array, after: Sequence[Array], draws: np.random.Generator) -> Array:
+    """Mean drop on the rows (first), then on each resample of the rows and of the repeats with them."""
+    drops = np.array([before - one for one in after])
+    picked = draws.integers(len(drops), size=(len(drops), drops.shape[1]))
+    picked[:, 0] = np.arange(len(drops))
+    return np.asarray(np.take_along_axis(drops, picked, axis=0).mean(axis=0))
+
+
+def _group(one: Importance, bench: _Bench) -> GroupImportance:
+    members = bench.groups[one.column]
+    named = (
+        " and ".join(f"“{name}”" for name in members)
+        if len(members) < 4
+        else f"“{members[0]}” and {len(members) - 1} like it"
+    )
+    sentence = (
+        f"{named} carry nearly the same information: shuffled together they cost {one.drop:.3g}, "
+        "which neither shows alone, because the other still tells."
+    )
+    return GroupImportance(columns=members, drop=one.drop, ci_low=one.ci_low, ci_high=one.ci_high, sentence=sentence)
 
 
 def _importance(column: str, drops: Array, metric: Metric) -> Importance:

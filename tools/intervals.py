@@ -7,18 +7,22 @@ score is near its end (benchmarks/honesty.py has the figures). Therefore:
   Graubard 1998; of areas Kottas, Kuss & Zapf 2014), freed of the bootstrap's estimate of bias;
 - means of shares, one per class (balanced accuracy, macro precision; F1 by way of the share of hits among all that are
   true or called so, Takahashi et al. 2022): Wilson's limits of each, put together (Zou & Donner 2008);
-- mean losses: the studentized bootstrap on the log scale (Hall 1988; DiCiccio & Efron 1996) or Student's interval on
-  the log scale, whichever reaches farther at each end, because a few large errors decide and may be absent;
-- R²: Student's interval on the log scale of 1 - R²;
+- average precision: the logit interval of Boyd, Eng & Page (2013), whose error counts the positives, because the
+  resamples of few positives hardly differ in what is not there;
+- mean losses: on the log scale the studentized bootstrap (Hall 1988; DiCiccio & Efron 1996), Student's interval from
+  the resamples and from the rows, whichever reaches farther at each end. A few large errors decide and may be absent,
+  so the upper end is that of the same rows and one more that is as bad as the worst of them (of squares: twice as
+  bad), in the way of Agresti & Coull's (1998) added rows;
+- R²: on the log scale of 1 - R² Student's interval or the percentiles, from below or above, whichever reach farther;
 - medians and differences: percentiles, set outwards as Student's quantile is beyond the normal one (Hesterberg 2015).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from tools.metrics import Array, Metric
 
@@ -28,8 +32,9 @@ FARTHEST = 4.0
 NOTHING = 1e-9
 """A smaller error is rounding."""
 NAMED = (
-    "95 % intervals: of shares and areas Wilson's with the effective number of rows, of mean losses studentized on the "
-    "log scale, of R² Student's on the log scale, of differences paired percentiles"
+    "95 % intervals: of shares and areas Wilson's with the effective number of rows, of average precision Boyd's on "
+    "the logit scale, of mean losses studentized on the log scale with one more row as bad as the worst, of R² "
+    "Student's on the log scale, of differences paired percentiles"
 )
 
 
@@ -45,6 +50,8 @@ class Information:
     """Units that were predicted to be positive, or to be of a typical class; `units` for numbers."""
     shares: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     """Measure -> (right, counted) per class whose shares it is a mean of; empty where rows hang together."""
+    averaged: int = 1
+    """Classes over which a measure of one class against the rest is averaged."""
 
     def counted(self, metric: Metric) -> int:
         """Units that the measure looks at."""
@@ -73,6 +80,17 @@ class Studentized:
         spread = _dot(times, (self.sums - total / rows * self.sizes) ** 2)
         return self.power * float(np.sqrt(spread)) / total
 
+    def one_worse(self) -> tuple[float, float]:
+        """(mean or its root, standard error of its logarithm) with one more unit that is as bad as the worst.
+
+        Of squared errors twice as bad: they have heavier tails, so the worst to come is farther from the worst so far.
+        """
+        worst = float(self.sums.max()) / self.power
+        sums, sizes = np.append(self.sums, worst), np.append(self.sizes, self.sizes.mean())
+        places = np.arange(len(sums))
+        more = Studentized(sums, sizes, places, self.power)
+        return float(sums.sum() / sizes.sum()) ** self.power, more(np.ones(len(sums)))
+
 
 def _dot(left: Array, right: Array) -> float:
     """Without BLAS, as in tools/metrics.py."""
@@ -95,6 +113,8 @@ class Draws:
     """Its standard error there, on the log scale; for mean losses."""
     error: float = field(default=float("nan"))
     """The same on the rows themselves."""
+    worse: tuple[float, float] = (float("nan"), float("nan"))
+    """Value and error with one more bad unit; for mean losses."""
 
 
 def interval(metric: Metric, value: float, drawn: Draws, known: Information) -> tuple[float, float]:
@@ -105,10 +125,16 @@ def interval(metric: Metric, value: float, drawn: Draws, known: Information) -> 
     if metric.bounded == (0.0, 1.0):
         return _of_share_or_mean(metric, value, defined, known)
     if drawn.errors is not None:
-        (low, high), both = _of_loss(value, drawn), _of_positive(value, defined, known.units - 1)
-        return min(low, both[0]), max(high, both[1])
+        ways = (
+            _of_loss(value, drawn),
+            _of_positive(value, defined, known.units - 1),
+            _of_rows(value, drawn, known.units - 1),
+        )
+        return _farthest(ways)
     if metric.bounded == (-np.inf, 1.0):
-        low, high = _of_positive(1.0 - value, 1.0 - defined, known.units - 1)
+        low, high = _farthest(
+            (_of_positive(1.0 - value, 1.0 - defined, known.units - 1), _reflected(1.0 - value, 1.0 - defined, known))
+        )
         return 1.0 - high, 1.0 - low
     return of_difference(value, defined, known)
 
@@ -118,10 +144,20 @@ def of_difference(value: float, drawn: Array, known: Information) -> tuple[float
     defined = drawn[np.isfinite(drawn)]
     if not len(defined):
         return value, value
+    low, high = _outer_percentiles(defined, known)
+    return min(low, value), max(high, value)
+
+
+def _outer_percentiles(drawn: Array, known: Information) -> tuple[float, float]:
+    """Set outwards as Student's quantile is beyond the normal one."""
     freedom = max(1, known.units - 1)
     outer = stats.norm.cdf(-_quantile(freedom) * np.sqrt((freedom + 1) / freedom))
-    low, high = np.quantile(defined, [outer, 1.0 - outer])
-    return min(float(low), value), max(float(high), value)
+    low, high = np.quantile(drawn, [outer, 1.0 - outer])
+    return float(low), float(high)
+
+
+def _farthest(ways: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return min(low for low, _ in ways), max(high for _, high in ways)
 
 
 def corrected(value: float, limits: tuple[float, float], looks: int, known: Information) -> tuple[float, float]:
@@ -145,7 +181,9 @@ def _of_share_or_mean(metric: Metric, value: float, drawn: Array, known: Informa
     if counted == 0:
         return 0.0, 1.0
     parts = known.shares.get(metric.name, ())
-    if not parts:
+    if metric.name == "average_precision" and 0.0 < value < 1.0:
+        low, high = _of_average_precision(value, counted * known.averaged)
+    elif not parts:
         low, high = _of_share(value, drawn, counted)
     else:
         low, high = _of_mean_of_shares(parts, twice=metric.name == "f1")
@@ -165,6 +203,12 @@ def _of_share(value: float, drawn: Array, counted: int) -> tuple[float, float]:
     middle = float(np.clip(2 * value - drawn.mean(), value - error, value + error))
     middle = float(np.clip(middle, 0.5 * value, 0.5 + 0.5 * value))
     return _wilson(middle, middle * (1.0 - middle) / error**2, _quantile(freedom) ** 2)
+
+
+def _of_average_precision(value: float, positives: int) -> tuple[float, float]:
+    error = stats.norm.ppf(0.5 + LEVEL / 2) / np.sqrt(positives * value * (1.0 - value))
+    ends = special.expit(special.logit(value) + np.array([-error, error]))
+    return float(ends[0]), float(ends[1])
 
 
 def _wilson(value: float, rows: float, square: float) -> tuple[float, float]:
@@ -199,6 +243,25 @@ def _of_loss(value: float, drawn: Draws) -> tuple[float, float]:
     low, high = np.clip(np.percentile(strays, [outside, 100 - outside]), -FARTHEST, FARTHEST)
     ends = value * np.exp(-high * drawn.error), value * np.exp(-low * drawn.error)
     return min(float(ends[0]), value), max(float(ends[1]), value)
+
+
+def _of_rows(value: float, drawn: Draws, freedom: int) -> tuple[float, float]:
+    """Student's on the log scale from the rows themselves; above as if one more bad unit had been seen."""
+    if value <= 0 or not drawn.error > NOTHING:
+        return value, value
+    reach = min(_quantile(max(1, freedom)), FARTHEST)
+    worse, error = drawn.worse
+    above = float(worse * np.exp(reach * error)) if np.isfinite(worse * error) else value
+    return value * float(np.exp(-reach * drawn.error)), max(value, above)
+
+
+def _reflected(value: float, drawn: Array, known: Information) -> tuple[float, float]:
+    """Percentiles of the logarithm as they are, and mirrored at the value (the basic bootstrap)."""
+    positive = drawn[drawn > 0]
+    if value <= 0 or not len(positive):
+        return value, value
+    low, high = _outer_percentiles(np.log(positive / value), known)
+    return value * float(np.exp(min(low, -high))), value * float(np.exp(max(high, -low)))
 
 
 def _of_positive(value: float, drawn: Array, freedom: int) -> tuple[float, float]:

@@ -124,10 +124,10 @@ def _sentence(
     measured: Measured,
     measure: str,
 ) -> str:
-    saved, low, high = gain
+    saved, low, high = gain if gain[0] >= 0 else (-gain[0], -gain[2], -gain[1])
     span = f"from {measured.rows[-2]:,} to {measured.rows[-1]:,} training rows"
-    by = f"{abs(saved):.1%} (95 % interval {low:.1%} to {high:.1%})"
-    did = "lowered" if saved >= 0 else "raised"
+    by = f"{saved:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    did = "lowered" if gain[0] >= 0 else "raised"
     seen = f"going {span} {did} the {measure} of a light model by {by}"
     match verdict:
         case "would help":

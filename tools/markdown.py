@@ -7,6 +7,12 @@ _JOINER = "\u2060"
 _MARKUP = re.compile(r"[\\`*\[\]<>#|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w)|:(?=[^\W\d_]|:)|!(?=\[)")
 _AT_THE_START = re.compile(r"^([-+](?=\s|$)|-(?=--)|=(?==|$))|^(\d+)([.)])(?=\s|$)")
 _ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)(?=[-\w]+\.)", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+
+
+def read_aloud(markdown: str) -> str:
+    """The words of `plain` again, for where nobody renders Markdown: a command in them can be copied."""
+    return _ESCAPED.sub(r"\1", markdown).replace(_JOINER, "")
 
 
 def plain(text: str) -> str:

@@ -57,7 +57,9 @@ class Metric:
         """As text for people: 4 significant digits for open scales, `decimals` places for bounded ones."""
         if not np.isfinite(value):
             return "–"
-        return f"{value:.{self.decimals}f}" if self.bounded else f"{value:,.4g}"
+        if self.bounded:
+            return f"{value:.{self.decimals}f}"
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
 
     def better(self, left: float, right: float) -> float:
         """How much `left` is better than `right` (negative: worse), in units of the measure."""

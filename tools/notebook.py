@@ -15,6 +15,7 @@ from nbformat import v4
 
 from tools.contract import Contract
 from tools.markdown import plain
+from tools.syntax import tree_of
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 TOLERANCE = 1e-6
@@ -55,7 +56,11 @@ def predictions_of(model):
     """Predict the sealed rows with a saved model, in a program of its own (model/predict.py)."""
     places = ["inputs/holdout_features.parquet", "outputs/predictions.parquet"]
     subprocess.run([sys.executable, "model/predict.py", *places, model], check=True)
-    return pd.read_parquet("outputs/predictions.parquet")
+    rows, found = (pd.read_parquet(place) for place in places)
+    added, classes = found.iloc[:, rows.shape[1] :], CONTRACT["classes"]  # what stands behind the columns of the table
+    soft = added.shape[1] > len(classes) and str(added.columns[1]).startswith("p_") if classes else False
+    names = ["prediction", *(f"p_{number}" for number in range(len(classes)) if soft)]
+    return added.iloc[:, : len(names)].set_axis(names, axis=1).assign(row=range(len(rows)))
 
 
 labels = pd.read_parquet("holdout/labels.parquet").set_index("row")["target"]
@@ -87,6 +92,10 @@ pd.DataFrame([{"what": "this model", **REPORT["metric"]}, {"what": "baseline", *
 
 LEADERBOARD = 'pd.DataFrame(REPORT["leaderboard"])'
 AUDIT = 'pd.DataFrame(REPORT["audit"])'
+EXPLAIN = """
+call = [sys.executable, "model/explain.py", "inputs/holdout_features.parquet", "--row", "1"]
+print(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+"""
 CHARTS = """
 for picture in sorted(Path("charts").glob("*.png")):
     display(Image(filename=str(picture), width=520))
@@ -230,7 +239,7 @@ def sections(script: str) -> Iterator[str]:
 
     ValueError for a program that does not end with such a guard: its work cannot be told from its definitions.
     """
-    tree = ast.parse(script)
+    tree = tree_of(script)
     if not tree.body or not _is_guard(tree.body[-1]) or any(_is_guard(node) for node in tree.body[:-1]):
         raise ValueError("The script does not end with one `if __name__ == '__main__':`.")
     if "sys.argv" in script or "argparse" in script or "__file__" in script:
@@ -296,4 +305,6 @@ def _closing(report: Mapping[str, Any]) -> list[Any]:
         cells += [_words("## Models compared"), _code(LEADERBOARD)]
     if report.get("audit"):
         cells += [_words("## What the audit looked for"), _code(AUDIT)]
+    if report.get("explanation"):
+        cells += [_words("## What it relies on\n\nOne row taken apart; see model/explain.py."), _code(EXPLAIN)]
     return [*cells, _words("## Charts"), _code(CHARTS)]

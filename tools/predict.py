@@ -1,55 +1,93 @@
-"""Predict a table with a model folder: how they fit, and what the model says joined to the rows in a file.
+"""A saved model's folder, read without loading the model, and how a table fits it.
 
-The model is a pickle that we do not trust, so it is only ever loaded in the sandbox (tools/worker.py).
+The model is a pickle that we do not trust, so it is only ever loaded in the sandbox (tools/worker.py). What is done
+with rows that fit is in tools/predict_rows.py.
 """
 
-import csv
-import difflib
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
+from rapidfuzz import fuzz, process
 
+from tools.conformal import FILE as CONFORMAL
+from tools.conformal import HIGHEST, LOWEST, Conformal, ConformalError, read_conformal
 from tools.contract import Contract
 from tools.ingest import Dataset
 from tools.model_folder import ModelSchema
-from tools.predictions import Predictions
+from tools.reference import FILE as REFERENCE
+from tools.reference import ReferenceError, read_reference
+from tools.row_files import FORMATS
 
+SIMILAR = 70.0
+"""Of 100: a column of the table with a name like this is asked about when one is missing."""
 MAX_SCHEMA_BYTES = 5_000_000
-MAX_XLSX_ROWS = 1_048_575
-FORMATS = (".csv", ".tsv", ".parquet", ".xlsx", ".json", ".ndjson")
 
 
 class PredictError(ValueError):
     """The model folder, the table or the output file does not fit; the message is a sentence for the user."""
 
 
+class ColumnsMissing(PredictError):
+    """Columns that the model needs are not there; they can be taken as missing when the user says so."""
+
+
 @dataclass(frozen=True)
-class Prediction:
-    """A prediction that is ready to run: have the model in `folder` predict `dataset.path`, then call `collect`."""
+class Model:
+    """A model folder, as far as it can be read without loading the model."""
 
     folder: Path
+    schema: ModelSchema
     contract: Contract
-    dataset: Dataset
+    known: tuple[Mapping[str, Any], ...]
+    """The features in reference.json; empty for a folder without it."""
+    conformal: Conformal | None
+    """None: no intervals."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Columns that the model was trained on."""
+        return tuple(feature.name for feature in self.schema.features)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the columns of a table and those of a model go together."""
+
     notes: tuple[str, ...]
-    """What the user should know about how the table fits, a sentence each."""
+    """What the user should know, a sentence each."""
+    filled: tuple[str, ...] = ()
+    """Columns that the table lacks and that count as missing."""
+    extra: tuple[str, ...] = ()
+    """Columns that the model does not use."""
 
 
-def prepare(model_dir: Path, dataset: Dataset) -> Prediction:
-    """How `dataset` is predicted with the model in `model_dir`.
+@dataclass(frozen=True)
+class Prediction:
+    """A prediction that is ready to run."""
 
-    Raises `PredictError` for a folder without a model, and when columns that the model needs are missing.
-    """
+    model: Model
+    dataset: Dataset
+    fit: Fit
+
+
+def open_model(model_dir: Path) -> Model:
+    """The model folder, or the result folder around it; raises `PredictError`."""
     folder = find_model(model_dir)
     schema = read_schema(folder / "schema.json")
-    return Prediction(folder, schema.contract(), dataset, _fit(schema, dataset))
+    try:
+        held = read_conformal(folder / CONFORMAL) if (folder / CONFORMAL).is_file() else None
+        known = read_reference(folder / REFERENCE).columns if (folder / REFERENCE).is_file() else ()
+    except (ConformalError, ReferenceError) as problem:
+        raise PredictError(str(problem)) from problem
+    if held is not None and (held.task, held.classes) != (schema.task, schema.classes):
+        raise PredictError(f"{CONFORMAL} of the model belongs to another model; take the model folder from the run.")
+    features = {feature.name for feature in schema.features}
+    described = tuple(column.model_dump(mode="json") for column in known if column.name in features)
+    return Model(folder, schema, schema.contract(), described, held)
 
 
 def find_model(folder: Path) -> Path:
@@ -76,45 +114,83 @@ def read_schema(path: Path) -> ModelSchema:
         ) from problem
 
 
-def _fit(schema: ModelSchema, dataset: Dataset) -> tuple[str, ...]:
-    """Missing columns are an error with names; columns of another kind and extra ones are notes."""
-    given = {column.name: column for column in dataset.columns}
-    missing = [feature.name for feature in schema.features if feature.name not in given]
-    if missing:
-        raise PredictError(_missing_sentence(missing, list(given), dataset.name))
-    notes = []
-    odd = [
-        feature.name
-        for feature in schema.features
-        if feature.role == "number" and given[feature.name].type not in ("integer", "number", "boolean")
-    ]
-    if odd:
-        notes.append(f"{_listed(odd)} should hold numbers; what is none counts as missing.")
-    undated = [f.name for f in schema.features if f.role == "date" and given[f.name].type not in ("date", "datetime")]
-    if undated:
-        notes.append(f"{_listed(undated)} should hold dates; what is none counts as missing.")
-    needed = {feature.name for feature in schema.features}
-    extra = [name for name in given if name not in needed and name != schema.target]
+def prepare(model_dir: Path, dataset: Dataset, *, fill_missing: bool = False) -> Prediction:
+    """How `dataset` is predicted with the model in `model_dir`.
+
+    Raises `PredictError` for a folder without a model, and when columns that the model needs are missing.
+    """
+    model = open_model(model_dir)
+    fitted = fit(model, [column.name for column in dataset.columns], dataset.name, fill_missing=fill_missing)
+    if not model.known:
+        fitted = replace(fitted, notes=(*_odd_types(model, dataset), *fitted.notes))
+    return Prediction(model, dataset, fitted)
+
+
+def fit(model: Model, given: Sequence[str], name: str, *, fill_missing: bool = False) -> Fit:
+    """How a table with the columns `given` fits; raises `PredictError` when columns are missing and must not be."""
+    missing = _missing(model, given, name, fill_missing=fill_missing)
+    needed = {*model.needed, model.schema.target}
+    extra = tuple(column for column in given if column not in needed)
+    notes = [_filled_sentence(model, column) for column in missing]
     if extra:
         notes.append(f"The model does not use {_listed(extra)}.")
-    return tuple(notes)
+    return Fit(tuple(notes), tuple(missing), extra)
+
+
+def _missing(model: Model, given: Sequence[str], name: str, *, fill_missing: bool) -> list[str]:
+    missing = [feature for feature in model.needed if feature not in given]
+    if len(missing) == len(model.needed):
+        raise PredictError(f"{name} has none of the columns that the model needs ({_listed(missing)}).")
+    if missing and not fill_missing:
+        others = [column for column in given if column not in model.needed]
+        raise ColumnsMissing(_missing_sentence(missing, others, name))
+    return missing
+
+
+def _odd_types(model: Model, dataset: Dataset) -> list[str]:
+    """For a folder that does not say what training was like."""
+    given = {column.name: column.type for column in dataset.columns}
+    there = [feature for feature in model.schema.features if feature.name in given]
+    numbers = [f.name for f in there if f.role == "number" and given[f.name] not in ("integer", "number", "boolean")]
+    dates = [f.name for f in there if f.role == "date" and given[f.name] not in ("date", "datetime")]
+    pairs = ((numbers, "numbers"), (dates, "dates"))
+    return [f"{_listed(names)} should hold {kind}; what is none counts as missing." for names, kind in pairs if names]
+
+
+def _filled_sentence(model: Model, name: str) -> str:
+    """A column that counts as missing, and what that is likely to cost."""
+    drops = {one.name: one.importance for one in model.schema.features if one.importance is not None}
+    said = f"'{name}' is not in the table and counts as missing in every row"
+    drop = drops.get(name)
+    if drop is None:
+        return f"{said}; how much the model needs it is not known."
+    place = sum(other > drop for other in drops.values()) + 1
+    measure = model.schema.measure or "the score"
+    if drop <= 0:
+        return f"{said}; the model hardly needs it (shuffling it did not make {measure} worse)."
+    if len(drops) < len(model.schema.features):
+        return f"{said}; shuffling it makes {measure} worse by {drop:.3g}, so expect worse predictions."
+    rank = "the most important column" if place == 1 else f"number {place} of {len(drops)} columns by importance"
+    return f"{said}; it is {rank} (shuffling it makes {measure} worse by {drop:.3g}), so expect worse predictions."
 
 
 def _missing_sentence(missing: list[str], given: list[str], name: str) -> str:
     hints = []
     lower = {column.casefold().strip(): column for column in given}
     for column in missing[:3]:
-        close = lower.get(column.casefold().strip()) or next(
-            iter(difflib.get_close_matches(column, given, 1, 0.8)), None
-        )
+        near = process.extractOne(column, given, scorer=fuzz.ratio, processor=str.casefold, score_cutoff=SIMILAR)
+        close = lower.get(column.casefold().strip()) or (near[0] if near else None)
         if close:
             hints.append(f"is {close!r} meant to be {column!r}?")
     word = "column" if len(missing) == 1 else "columns"
     asked = f" ({' '.join(hints)})" if hints else ""
-    return f"{name} lacks the {word} {_listed(missing)} that the model needs{asked}; add or rename and try again."
+    them = "it" if len(missing) == 1 else "them"
+    return (
+        f"{name} lacks the {word} {_listed(missing)} that the model needs{asked}; add or rename {them} and try again."
+    )
 
 
-def _listed(names: list[str], most: int = 8) -> str:
+def _listed(names: Sequence[str], most: int = 8) -> str:
     shown = ", ".join(f"'{' '.join(name.split())[:60]}'" for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
@@ -127,124 +203,7 @@ def check_output(out: Path) -> None:
         raise PredictError(f"{str(out)!r} is a folder; name a file such as predictions.csv.")
 
 
-def collect(prediction: Prediction, found: Predictions, out: Path) -> int:
-    """Join what the model said to the rows and write `out` by its extension; returns the number of rows.
-
-    Columns added: `prediction`, and for classes `p_<class>`. Written whole or not at all. Raises `PredictError` (kind
-    of file) or OSError.
-    """
-    check_output(out)
-    contract = prediction.contract
-    labels: pa.Array = pa.array(found.values)
-    if contract.classes:
-        labels = pa.array([contract.classes[int(code)] for code in found.values], pa.string())
-    added = {"prediction": labels}
-    if found.probabilities is not None:
-        added |= {f"p_{label}": pa.array(found.probabilities[:, i]) for i, label in enumerate(contract.classes)}
-    table = pq.read_table(prediction.dataset.path)
-    for name, values in added.items():
-        table = table.append_column(_free(name, table.column_names), values)
-    _write(table, out)
-    return int(table.num_rows)
-
-
-def _free(name: str, taken: list[str]) -> str:
-    """A name that the table does not have yet."""
-    number, free = 2, name
-    while free in taken:
-        free, number = f"{name} ({number})", number + 1
-    return free
-
-
-def _write(table: pa.Table, out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        _WRITERS[out.suffix.lower()](table, partial)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _delimited(delimiter: str) -> Callable[[pa.Table, Path], None]:
-    def write(table: pa.Table, path: Path) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-            writer.writerow(table.column_names)
-            for row in _rows(table):
-                writer.writerow(["" if value is None else _text(value) for value in row])
-
-    return write
-
-
-def _text(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | datetime) else value
-
-
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    for batch in table.to_batches(max_chunksize=10_000):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
-def _parquet(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd")
-
-
-def _xlsx(table: pa.Table, path: Path) -> None:
-    """Text stays text: a value that begins with = must not become a formula."""
-    from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.utils.exceptions import IllegalCharacterError
-
-    if table.num_rows > MAX_XLSX_ROWS:
-        raise PredictError(f"An Excel sheet holds {MAX_XLSX_ROWS:,} rows, the table has {table.num_rows:,}; use .csv.")
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("predictions")
-
-    def cell(value: Any) -> Any:
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
-            value = str(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
-        if not isinstance(value, str):
-            return value
-        try:
-            made = WriteOnlyCell(sheet, value[:32_767])
-        except IllegalCharacterError:
-            made = WriteOnlyCell(sheet, "".join(letter for letter in value if letter.isprintable())[:32_767])
-        made.data_type = "s"
-        return made
-
-    for row in (tuple(table.column_names), *_rows(table)):
-        sheet.append([cell(value) for value in row])
-    book.save(path)
-
-
-def _json(lines: bool) -> Callable[[pa.Table, Path], None]:
-    def write(table: pa.Table, path: Path) -> None:
-        with path.open("w", encoding="utf-8") as file:
-            records = (dict(zip(table.column_names, map(_plain, row), strict=True)) for row in _rows(table))
-            if lines:
-                file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-                return
-            file.write("[")
-            for number, record in enumerate(records):
-                file.write((",\n " if number else "\n ") + json.dumps(record, ensure_ascii=False))
-            file.write("\n]\n")
-
-    return write
-
-
-def _plain(value: Any) -> Any:
-    value = _text(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-_WRITERS: Mapping[str, Callable[[pa.Table, Path], None]] = {
-    ".csv": _delimited(","),
-    ".tsv": _delimited("\t"),
-    ".parquet": _parquet,
-    ".xlsx": _xlsx,
-    ".json": _json(lines=False),
-    ".ndjson": _json(lines=True),
-}
+def check_level(level: float) -> None:
+    """Raises `PredictError` for a level that conformal.json does not know."""
+    if not LOWEST <= level <= HIGHEST:
+        raise PredictError(f"The level {level:g} is not between {LOWEST:g} and {HIGHEST:g}; 0.9 is usual.")

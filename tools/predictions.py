@@ -1,6 +1,8 @@
 """Predictions that a sandbox made: read as data, never executed, refused unless every row is there exactly once.
 
-A file of some kilobytes can unfold to gigabytes, so its footer is checked before a value of it is decoded.
+A file of some kilobytes can unfold to gigabytes, so its footer is checked before a value of it is decoded. What a page
+claims in its own header no footer tells: Arrow reserves address space for it (2 GB at most), but touches no memory
+before it has compared the claim with the content, which a test measures.
 """
 
 from collections.abc import Mapping
@@ -76,6 +78,26 @@ def read_predictions(path: Path, contract: Contract, rows: int) -> Predictions:
     found = _predictions_in(table, contract)
     probabilities = found.probabilities
     return Predictions(found.values[order], None if probabilities is None else probabilities[order])
+
+
+def read_some(path: Path, contract: Contract, rows: int) -> tuple[NDArray[np.int64], Predictions]:
+    """Predictions for some of the rows 0..rows-1, each at most once: (which rows, in ascending order; theirs).
+
+    Raises `PredictionsRefused` for anything else, no row at all included.
+    """
+    limit = _most_bytes(contract, 2 + len(contract.classes), rows)
+    count = _open(path, limit).metadata.num_rows
+    if not 0 < count <= rows:
+        raise PredictionsRefused(f"{path.name} has {count} rows, but there are {rows}.")
+    table = _read_untrusted(path, contract, count)
+    where = _whole(table, "row")
+    order = np.argsort(where, kind="stable")
+    where = where[order]
+    if where[0] < 0 or where[-1] >= rows or (np.diff(where) == 0).any():
+        raise PredictionsRefused(f"The rows must be among 0 to {rows - 1}, each at most once.")
+    found = _predictions_in(table, contract)
+    probabilities = found.probabilities
+    return where, Predictions(found.values[order], None if probabilities is None else probabilities[order])
 
 
 def predictions_of(numbers: Array, contract: Contract, unknown: str = "") -> Predictions:

@@ -11,6 +11,7 @@ from tools.ingest.asking import NARROW
 from tools.ingest.engine import open_engine, text_literal
 from tools.profiling.facts import QUANTILES, Facts, gather_facts
 from tools.profiling.model import ColumnProfile, Histogram, Profile, QualityPart, TargetView, ValueCount
+from tools.profiling.neighbours import near_duplicates, with_likeness
 from tools.profiling.quality import quality_parts
 from tools.profiling.roles import role_of
 from tools.profiling.values import TOP, count_values, histograms
@@ -43,6 +44,8 @@ def profile(dataset: Dataset, *, target: str | None = None) -> Profile:
             relation = _opened(engine, dataset)
             columns = _columns(engine, relation, dataset)
             duplicates = _duplicates(engine, relation, dataset.rows)
+            near = near_duplicates(engine, relation, columns, dataset.rows)
+            columns = with_likeness(engine, relation, columns)
         finally:
             engine.close()
     parts = quality_parts(dataset, columns, duplicates)
@@ -51,6 +54,7 @@ def profile(dataset: Dataset, *, target: str | None = None) -> Profile:
         rows=dataset.rows,
         columns=columns,
         duplicate_rows=duplicates,
+        near_duplicate_rows=max(near, duplicates),
         quality=round(max(0.0, 100.0 - sum(part.points_lost for part in parts)), 1),
         quality_parts=parts,
         warnings=_warnings(dataset, columns, parts),
@@ -119,6 +123,7 @@ def _column(facts: Facts, top: tuple[ValueCount, ...], shapes: Mapping[str, Hist
         infinite=facts.infinite,
         is_integer_valued=facts.is_whole,
         is_sorted=facts.is_sorted,
+        steps_up=None if facts.steps_up is None else round(facts.steps_up, 6),
         warnings=tuple(_column_warnings(facts, role, missing)),
     )
 

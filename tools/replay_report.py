@@ -101,12 +101,20 @@ def _sizes(drift: Drift) -> Chart:
         {
             "label": column.name,
             "value": value,
-            "text": f"{value:.3f}" + (f" {column.size}" if column in drift.moved else ""),
+            "text": f"{value:.3f}" + (f" {_how(column)}" if column in drift.moved else ""),
         }
         for column, value in ranked
     ]
     subtitle = f"PSI against training, {drift.rows_now:,} new rows; a size stands where it is more than chance"
     return charts._bars("drift", "What has moved", subtitle, values, "PSI", f"{subtitle}. {drift.sentence}")
+
+
+def _how(column: ColumnDrift) -> str:
+    """How large, and what has moved where it is not the values, whose PSI stands beside it."""
+    found = [test.test for test in column.tests if test.size == column.size]
+    if not found or "values" in found:
+        return column.size
+    return f"{column.size} ({' and '.join('gaps' if one == 'missing' else one for one in found)})"
 
 
 def _shares(number: int, column: ColumnDrift) -> Chart:
@@ -142,6 +150,7 @@ def replay_md(report: Mapping[str, Any], pictures: Sequence[Chart]) -> str:
         f"# {plain(report['target'])}: replay on {plain(data['name'])}",
         f"**{_title(report['verdict'])}** {sentence(report['sentence'])}",
         _table(report),
+        _alarms(report),
         "## Do the new rows fit?\n\n" + _checks(report["checks"], data),
         "## What has moved since training\n\n" + sentence(drift["sentence"]) + "\n\n" + _moved(drift),
         "## How it was done\n\n" + _done(report),
@@ -171,6 +180,14 @@ def _table(report: Mapping[str, Any]) -> str:
             lines.append(f"| {name} | {_cells(measured)} |")
     lines.append(f"| baseline ({compared['new']['baseline']['model']}) | {_cells(compared['new']['baseline'])} |")
     return "\n".join(lines)
+
+
+def _alarms(report: Mapping[str, Any]) -> str:
+    """What the audit objects to in the retrained model; its score is not to be taken without it."""
+    found = (report["training"] or {}).get("alarms") or []
+    return "\n".join(
+        ["**Take care with the retrained model:**", "", *(f"- {sentence(one)}" for one in found)] if found else []
+    )
 
 
 def _cells(one: Mapping[str, Any]) -> str:

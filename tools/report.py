@@ -9,13 +9,19 @@ from tools.audit import Probe
 from tools.blueprints.page import blueprint_page, blueprint_text
 from tools.charts import Chart, small
 from tools.contract import Contract
+from tools.explained import price as readability
+from tools.explained import section as explained_part
+from tools.explaining.page import explain_page, groups_text
 from tools.honest import Honest
 from tools.importance import Importance
+from tools.ingest.errors import counted
 from tools.lint import Finding
 from tools.markdown import plain
 from tools.metrics import METRICS
 from tools.model_folder import versions
+from tools.models.page import model_page, model_text, report_part
 from tools.score import Scalar, Score
+from tools.split_report import split_section
 
 WITH_VERSIONS = ("modelwright", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "lightgbm", "joblib")
 TOP = 5
@@ -53,6 +59,8 @@ def report_json(
         "task": contract.task,
         "target": contract.target,
         "request": contract.request,
+        "profile": "" if contract.model else contract.profile,
+        "weight_column": contract.weight_column,
         "rows_train": rows_train,
         "rows_holdout": score.rows,
         "metric": _scalar(score.metric),
@@ -65,13 +73,14 @@ def report_json(
         "verdict": score.verdict,
         "leaderboard": rows if verified else [{"model": "script", "cv_score": None, "seconds": None}],
         "claimed": [] if verified else rows,
-        "audit": [{"probe": one.probe, "passed": one.passed, "detail": one.detail} for one in probes],
+        "audit": [_finite(one.model_dump(mode="json")) for one in probes],
         "findings": [finding.model_dump(mode="json") for finding in findings],
         "importance": [_important(item) for item in importance],
         "importance_measure": importance_measure(contract),
         "holdout_looks": looks,
         "seconds": round(seconds, 2),
         "budget_seconds": contract.budget_seconds,
+        "model": report_part(contract.model, leaderboard if verified else (), contract.metric),
         "split": {**contract.split.model_dump(mode="json"), "rule": split_rule or contract.split.rule},
         "features": list(contract.features),
         "positive_class": contract.positive_class,
@@ -159,6 +168,8 @@ def answer_text(report: Mapping[str, Any]) -> str:
         _headline(report),
         _drivers(report),
         _warnings(report),
+        model_text(report),
+        readability(report),
         blueprint_text(report),
         _closer_look(report),
         _limits(report),
@@ -188,13 +199,17 @@ def _drivers(report: Mapping[str, Any]) -> str:
     if not strong:
         return ""
     named = ", ".join(f"{plain(item['feature'])} ({small(item['drop'])})" for item in strong)
-    return f"What drives it, by how much {report['importance_measure']} worsens when a column is shuffled: {named}."
+    worsens = f"by how much {report['importance_measure']} worsens when a column is shuffled: {named}."
+    measured, columns = len(report["importance"]), len(report["features"])
+    part = f"Of the {counted(measured, 'column')} that could be measured (of {columns}), {worsens}"
+    head = f"What drives it, {worsens}" if measured >= columns else part
+    return "\n".join(part for part in (head, groups_text(report)) if part)
 
 
 def _warnings(report: Mapping[str, Any]) -> str:
     alarms = [probe for probe in report["audit"] if probe["passed"] is False]
     if alarms:
-        return "\n".join(["**Take care:**", *(f"- {sentence(probe['detail'])}" for probe in alarms)])
+        return "\n".join(["**Take care:**", *(f"- {_audited(probe)}" for probe in alarms)])
     ran = sum(probe["passed"] is True for probe in report["audit"])
     return f"{ran} audit probe{'s' if ran > 1 else ''} ran and raised no alarm." if ran else ""
 
@@ -234,14 +249,17 @@ def report_md(report: Mapping[str, Any], charts: Sequence[Chart] = ()) -> str:
         f"> {plain(report['request'])}" if report["request"] else "",
         _headline(report),
         _scores_table(report),
-        "## What drives it\n\n" + (_importance_table(report) or "No column made a measurable difference."),
+        "\n\n".join(part for part in ("## What drives it", _importance_part(report), groups_text(report)) if part),
+        explain_page(report),
         blueprint_page(report),
         "## Can it be trusted?\n\n" + _audit_list(report),
         "\n\n".join(part for part in ("## A closer look", _closer_look(report), _slices_table(report)) if part)
         if report.get("closer")
         else "",
+        model_page(report),
+        explained_part(report),
         "## Models compared\n\n" + _leaderboard_table(report),
-        "## How it was judged\n\n" + _judging(report),
+        "\n\n".join(part for part in ("## How it was judged", _judging(report), split_section(report)) if part),
         "## Pictures\n\n" + "\n\n".join(_picture(chart) for chart in charts) if charts else "",
         _listed("Assumptions", report["assumptions"]),
         _listed("Notes", report["notes"]),
@@ -260,17 +278,37 @@ def _scores_table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _audited(item: Mapping[str, Any]) -> str:
+    """What a probe saw, what it would mean in use, and what repairs it."""
+    repair = item.get("repair")
+    again = f"To repair it: {repair['label']} ({repair['flag']})." if repair else ""
+    return " ".join(sentence(part) for part in (item["detail"], item.get("in_use", ""), again) if part)
+
+
+def _importance_part(report: Mapping[str, Any]) -> str:
+    measured, columns = len(report["importance"]), len(report["features"])
+    if measured >= columns:
+        return _importance_table(report) or "No column made a measurable difference."
+    if not measured:
+        return "It could not be measured."
+    head = f"{measured} of {columns} columns could be measured; the others may matter as much."
+    return "\n\n".join(part for part in (head, _importance_table(report)) if part)
+
+
 def _importance_table(report: Mapping[str, Any]) -> str:
     rows = [item for item in report["importance"] if item.get("drop") is not None][:15]
     if not rows:
         return ""
-    lines = [f"| column | {report['importance_measure']} worsens by |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {plain(item['feature'])} | {small(item['drop'])} |" for item in rows)])
+    lines = [f"| column | {report['importance_measure']} worsens by | 95 % interval |", "|---|---|---|"]
+    for item in rows:
+        limits = f"{small(item['ci_low'] or 0.0)} to {small(item['ci_high'] or 0.0)}"
+        lines.append(f"| {plain(item['feature'])} | {small(item['drop'])} | {limits} |")
+    return "\n".join(lines)
 
 
 def _audit_list(report: Mapping[str, Any]) -> str:
     marks = {True: "passed", False: "**look here**", None: "not applicable"}
-    lines = [f"- {marks[item['passed']]}: {sentence(item['detail'])} ({item['probe']})" for item in report["audit"]]
+    lines = [f"- {marks[item['passed']]}: {_audited(item)} ({item['probe']})" for item in report["audit"]]
     return "\n".join(lines) or "No probe was run."
 
 
@@ -278,11 +316,44 @@ def _leaderboard_table(report: Mapping[str, Any]) -> str:
     if report["claimed"]:
         return "The script is not our recipe, so the scores that it printed about its own models are not shown here."
     name = report["metric"]["name"]
-    lines = [f"| model | {report['metric']['label']} in cross-validation | seconds |", "|---|---|---|"]
+    behind = _behind(report)
+    against = " worse than the best by |" if behind else ""
+    lines = [f"| model | {report['metric']['label']} in cross-validation | seconds |{against}"]
+    lines += ["|---|---|---|" + ("---|" if behind else "")]
     for row in report["leaderboard"]:
         took = "–" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        lines.append(f"| {plain(row['model'])} | {amount(name, row['cv_score'])} | {took} |")
-    return "\n".join(lines) if len(lines) > 2 else "The script reported no comparison of models."
+        apart = f" {behind.get(row['model'], '–')} |" if behind else ""
+        score = "no score yet" if row["cv_score"] is None else amount(name, row["cv_score"])
+        lines.append(f"| {plain(row['model'])} | {score} | {took} |{apart}")
+    if len(lines) <= 2:
+        return "The script reported no comparison of models."
+    said = sentence(report["candidates"]["sentence"]) if behind else ""
+    return "\n\n".join(part for part in ("\n".join(lines), said, _earlier_table(report)) if part)
+
+
+def _behind(report: Mapping[str, Any]) -> dict[str, str]:
+    """Model -> how far it is behind the best one; intervals hold for all of them together."""
+    found = (report.get("candidates") or {}).get("candidates", [])
+    return {
+        one["model"]: "the best" if place == 0 else _apart(one, tied=one["tied"]) for place, one in enumerate(found)
+    }
+
+
+def _apart(one: Mapping[str, Any], *, tied: bool) -> str:
+    limits = f"{small(one['behind'])} ({small(one['behind_low'])} to {small(one['behind_high'])})"
+    return f"{limits}: not to be told apart" if tied else limits
+
+
+def _earlier_table(report: Mapping[str, Any]) -> str:
+    """Earlier attempts on the same sealed rows."""
+    if not report["earlier"]:
+        return ""
+    lines = ["On the same sealed rows, paired; the intervals hold for all earlier attempts together:", ""]
+    lines += ["| earlier attempt | this one is better by | 95 % interval |", "|---|---|---|"]
+    for one in report["earlier"]:
+        limits = f"{small(one['ci_low'])} to {small(one['ci_high'])}"
+        lines.append(f"| {plain(one['against'])} | {small(one['value'])} | {limits} |")
+    return "\n".join(lines)
 
 
 def _picture(chart: Chart) -> str:
@@ -298,7 +369,7 @@ def _judging(report: Mapping[str, Any]) -> str:
         f"{report['rows_train']:,} rows to learn from, {report['rows_holdout']:,} sealed rows to judge by "
         f"({split['rule']} split{by}). No training program ever saw the answers of the sealed rows; they were scored "
         f"{times}. Intervals: {sentence(report['method'])} "
-        f"The run took {report['seconds']:.0f} s of {report['budget_seconds']:.0f} s."
+        f"The run took {report['seconds']:.0f} s of {report['budget_seconds']:.0f} s, without writing these files."
     )
 
 

@@ -47,14 +47,22 @@ def result_charts(
         found.append(charts.residuals(contract.target, apart, rows=score.rows))
     if importance:
         drops = [(item.column, item.drop, item.ci_low, item.ci_high) for item in importance]
-        found.append(charts.importance(drops, importance_measure(contract)))
+        found.append(charts.importance(drops, importance_measure(contract), of=len(contract.features)))
     if closer is not None:
         found += honest_charts(closer)
     if any(row.get("cv_score") is not None for row in leaderboard):
-        found.append(charts.leaderboard(leaderboard, metric.label, greater_is_better=metric.greater_is_better))
+        remarked = _remarked(leaderboard, closer)
+        found.append(charts.leaderboard(remarked, metric.label, greater_is_better=metric.greater_is_better))
     found.append(charts.target_distribution(profile.column(contract.target), contract))
     found.append(charts.missingness(profile.missingness, columns=len(profile.columns)))
     return tuple(found)
+
+
+def _remarked(leaderboard: Sequence[Mapping[str, Any]], closer: Honest | None) -> list[dict[str, Any]]:
+    """Which models cannot be told apart from the best."""
+    rivals = closer.candidates.candidates[1:] if closer is not None and closer.candidates else ()
+    tied = {one.model for one in rivals if one.tied}
+    return [{**row, "remark": " (a tie with the best)" if row["model"] in tied else ""} for row in leaderboard]
 
 
 def _class_charts(contract: Contract, score: Score, classes: Sequence[ClassCurve]) -> list[Chart]:

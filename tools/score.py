@@ -6,7 +6,7 @@ classes as the whole table knows them), in whole groups after a split by group, 
 rows after a split by time (Carlstein 1986; as few as batch means, Schmeiser 1982, so that blocks hardly depend).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from tools.measuring import positive as positive
 from tools.measuring import prepared as prepared
 from tools.measuring import taken as taken
 from tools.metrics import METRICS, Array, Metric
+from tools.multiplicity import widening
 from tools.predictions import Predictions, PredictionsRefused, read_predictions
 from tools.resampling import Truth as Truth
 from tools.resampling import how_much_is_known, redrawn_in, strata
@@ -69,7 +70,7 @@ class Score(BaseModel):
     difference: Difference
     """Against `baseline`."""
     earlier: tuple[Difference, ...] = ()
-    """Against the predictions of earlier attempts on the same rows, where there are some."""
+    """Against the predictions of earlier attempts on the same rows; their intervals hold for all of them together."""
     comparison: Comparison
     verdict: str
     looks: int = 1
@@ -97,15 +98,15 @@ class Judged:
     """(whose predictions, measure) -> value."""
     drawn: Mapping[tuple[str, str], Array]
     """(whose predictions, measure) -> one value per resample; the same resamples for all."""
-    errors: Mapping[tuple[str, str], tuple[Array, float]]
-    """Of mean losses: standard error of the logarithm on each resample, and on the rows."""
+    errors: Mapping[tuple[str, str], tuple[Array, float, tuple[float, float]]]
+    """Of mean losses: standard error of the logarithm on each resample, on the rows, and with one more bad row."""
     known: Mapping[str, Information]
 
     def scalar(self, who: str, metric: Metric) -> Scalar:
         """The measure with its interval."""
         value = self.exact[who, metric.name]
-        errors, error = self.errors.get((who, metric.name), (None, float("nan")))
-        low, high = interval(metric, value, Draws(self.drawn[who, metric.name], errors, error), self.known[who])
+        drawn = Draws(self.drawn[who, metric.name], *self.errors.get((who, metric.name), ()))
+        low, high = interval(metric, value, drawn, self.known[who])
         return Scalar(
             name=metric.name,
             label=metric.label,
@@ -123,11 +124,24 @@ class Judged:
         low, high = of_difference(value, gaps, self.known[MODEL])
         return Difference(against=against, value=value, ci_low=low, ci_high=high)
 
+    def differences(self, metric: Metric, against: Sequence[str]) -> tuple[Difference, ...]:
+        """The same against several, with intervals that hold for all of them together (tools/multiplicity.py)."""
+        if len(against) < 2:
+            return tuple(self.difference(metric, name) for name in against)
+        own = self.drawn[MODEL, metric.name]
+        wider = widening(np.column_stack([own - self.drawn[name, metric.name] for name in against]))
+        return tuple(_widened(self.difference(metric, name), wider) for name in against)
+
     def strict(self, metric: Metric, against: str, looks: int) -> Difference:
         """The difference at the level that so many looks at the same rows need."""
         plain = self.difference(metric, against)
         low, high = corrected(plain.value, (plain.ci_low, plain.ci_high), looks, self.known[MODEL])
         return plain.model_copy(update={"ci_low": low, "ci_high": high})
+
+
+def _widened(plain: Difference, wider: float) -> Difference:
+    low, high = plain.value - wider * (plain.value - plain.ci_low), plain.value + wider * (plain.ci_high - plain.value)
+    return plain.model_copy(update={"ci_low": low, "ci_high": high})
 
 
 MODEL = "model"
@@ -173,7 +187,7 @@ def score(
         baseline=found[0],
         baselines=found,
         difference=difference,
-        earlier=tuple(judged.difference(metric, name) for name in rivals),
+        earlier=judged.differences(metric, tuple(rivals)),
         comparison=comparison,
         verdict=_verdict(comparison, judged, guessing, rows) + _held_to(comparison, difference, looks),
         looks=looks,
@@ -223,7 +237,7 @@ def judge(
     return Judged(
         {key: measure(everywhere) for key, measure in measures.items()},
         drawn,
-        {key: (strays[key], error(everywhere)) for key, error in errors.items()},
+        {key: (strays[key], error(everywhere), error.one_worse()) for key, error in errors.items()},
         {who: _information(blocks, given[who], contract) for who, _ in wanted},
     )
 
@@ -241,7 +255,8 @@ def _information(blocks: Truth, predictions: Predictions, contract: Contract) ->
     classes = [blocks.codes == code for code in np.unique(blocks.codes)]
     shares = _shares(blocks.codes, predictions.values, contract) if units == rows else {}
     if contract.task == "multiclass":
-        return Information(units, max(1, units // len(classes)), max(1, units // len(classes)), shares)
+        typical = max(1, units // len(classes))
+        return Information(units, typical, typical, shares, averaged=len(classes))
     called = len(np.unique(blocks.unit[predictions.values == positive(contract)]))
     return Information(units, min(len(np.unique(blocks.unit[inside])) for inside in classes), called, shares)
 

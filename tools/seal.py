@@ -2,6 +2,7 @@
 
     <into>/train.parquet                    features + target (TEXT label or float64): goes to the training sandbox
     <into>/groups.parquet                   only for a split by group: `group` of each training row, for grouped folds
+    <into>/order.parquet                    `moment` and/or `entity` of each training row, where the contract names them
     <into>/holdout_features.parquet         features only: goes to the scoring sandbox
     <into>/sealed/holdout_labels.parquet    row, target, unit; mode 0600; no sandbox ever sees this folder
 
@@ -12,7 +13,8 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,8 +25,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tools.contract import Contract
-from tools.split import Cut, Index, SealError, check_cut, cut_rows, groups_of, moments_of
+from tools.contract import Contract, Split
+from tools.split import Cut, Index, SealError, check_cut, cut_rows, groups_of, labels_of, moments_of
 
 __all__ = ["SealError", "Sealed", "class_counts", "label_text", "seal", "sealed_rows"]
 
@@ -66,6 +68,20 @@ class Sealed:
     notes: tuple[str, ...]
     hash: str
     """Identity of the sealed rows: equal for attempts that are judged on the same rows and labels."""
+    order: Path | None = None
+    """For the comparison of random rows with later ones and with unseen entities (tools/resplit.py)."""
+    weights: Path | None = None
+    """How much each training row counts (mean 1); mount as inputs/weights.parquet when it is there."""
+    own_train: Path | None = None
+    """The training rows of this very table, where `train` holds those of an older project in front of them."""
+
+    @property
+    def own(self) -> "Sealed":
+        """The parts of this table alone, as `seal` made them, without what is numbered by the rows of both."""
+        if self.own_train is None:
+            return self
+        rows = pq.read_metadata(self.own_train).num_rows
+        return replace(self, train=self.own_train, own_train=None, groups=None, weights=None, rows_train=rows)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready values; `from_json` gives the same back."""
@@ -74,8 +90,8 @@ class Sealed:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Sealed":
         """The parts that `to_json` wrote."""
-        paths = ("train", "holdout_features", "holdout_labels", "groups")
-        changed = {name: Path(value[name]) if value[name] else None for name in paths}
+        paths = ("train", "holdout_features", "holdout_labels", "groups", "order", "weights", "own_train")
+        changed = {name: Path(value[name]) if value.get(name) else None for name in paths}
         return cls(**{**value, **changed, "notes": tuple(value["notes"])})
 
 
@@ -93,14 +109,30 @@ def seal(dataset: TableFile, contract: Contract, into: Path) -> Sealed:
     return _write(table, target, cut, contract, into, key=_key(dataset.id, contract), dropped=len(placed) - len(kept))
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Where the rows of both parts stand in the table, in the order in which they were written."""
+
+    train: Index
+    holdout: Index
+    identity: str
+    """What `Sealed.hash` has to be."""
+
+
 def sealed_rows(path: Path, dataset_id: str, contract: Contract) -> Index:
     """Where the sealed rows stand in the table, in the order of the sealed labels; the same cut as `seal` makes."""
+    return parts_again(path, dataset_id, contract).holdout
+
+
+def parts_again(path: Path, dataset_id: str, contract: Contract) -> Parts:
+    """The cut that `seal` makes of this table, made anew and written nowhere. Raises `SealError`."""
     table = pq.read_table(path, columns=_columns_needed(path, contract))
     target = target_column(table, contract)
     kept = np.flatnonzero(_placeable(table, target, contract))
-    cut = cut_rows(table.take(kept), target.take(pa.array(kept)), contract, _seed_of(dataset_id, contract))
-    rows: Index = kept[cut.holdout]
-    return rows
+    table, target = table.take(kept), target.take(pa.array(kept))
+    cut = cut_rows(table, target, contract, _seed_of(dataset_id, contract))
+    labels = _labels_table(target.take(pa.array(cut.holdout)), cut)
+    return Parts(kept[cut.train], kept[cut.holdout], _identity(_key(dataset_id, contract), cut, labels))
 
 
 def label_text(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
@@ -159,7 +191,11 @@ def _columns_needed(path: Path, contract: Contract) -> list[str]:
     wanted = [*contract.features, contract.target]
     if contract.split.column and contract.split.column not in wanted:
         wanted.append(contract.split.column)
+    if contract.weight_column and contract.weight_column not in wanted:
+        wanted.append(contract.weight_column)
     missing = [name for name in wanted if name not in there]
+    told = (contract.split.ordered_by, contract.split.repeats)
+    wanted += [name for name in dict.fromkeys(told) if name and name in there and name not in wanted]
     if missing:
         raise SealError(f"The table has no column “{missing[0]}”; it has {_some(sorted(there))}.")
     if not contract.features:
@@ -179,6 +215,8 @@ def _placeable(table: pa.Table, target: pa.ChunkedArray, contract: Contract) -> 
     there = np.asarray(target.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
     if contract.split.rule == "time":
         there &= ~np.isnan(moments_of(table, contract.split))
+    if contract.split.rule == "predefined":
+        there &= np.array([part is not None for part in labels_of(table, contract.split)], dtype=bool)
     return there
 
 
@@ -248,6 +286,8 @@ def _write(
     features = table.select(list(contract.features))
     labels = _labels_table(target.take(pa.array(cut.holdout)), cut)
     groups = _training_groups(table, cut, contract)
+    order = _training_order(table, cut, contract.split)
+    weights = _training_weights(table, cut, contract)
     sealed = Sealed(
         train=into / "train.parquet",
         holdout_features=into / "holdout_features.parquet",
@@ -259,6 +299,8 @@ def _write(
         rule=cut.rule,
         notes=_notes(cut, contract, dropped),
         hash=_identity(key, cut, labels),
+        order=into / "order.parquet" if order is not None else None,
+        weights=into / "weights.parquet" if weights is not None else None,
     )
     sealed.holdout_labels.parent.mkdir(parents=True, exist_ok=True)
     sealed.holdout_labels.parent.chmod(0o700)
@@ -267,6 +309,10 @@ def _write(
     _save(labels, sealed.holdout_labels, mode=0o600)
     if groups is not None and sealed.groups is not None:
         _save(groups, sealed.groups)
+    if order is not None and sealed.order is not None:
+        _save(order, sealed.order)
+    if weights is not None and sealed.weights is not None:
+        _save(weights, sealed.weights)
     return sealed
 
 
@@ -280,10 +326,35 @@ def _training_groups(table: pa.Table, cut: Cut, contract: Contract) -> pa.Table 
     return pa.table({"group": groups_of(table, contract.split)[cut.train]}) if cut.rule == "group" else None
 
 
+def _training_weights(table: pa.Table, cut: Cut, contract: Contract) -> pa.Table | None:
+    """How much each training row counts, 1 on average; a gap counts as much as the others do on average."""
+    if contract.weight_column is None:
+        return None
+    column = table.column(contract.weight_column).cast(pa.float64(), safe=False)
+    values = np.asarray(column.to_numpy(), dtype=np.float64)[cut.train]
+    known = np.isfinite(values) & (values >= 0)
+    mean = float(values[known].mean()) if known.any() else 0.0
+    if mean <= 0:
+        raise SealError(f"“{contract.weight_column}” cannot weigh the rows: it has no value above 0 among them.")
+    return pa.table({"weight": np.where(known, values / mean, 1.0)})
+
+
+def _training_order(table: pa.Table, cut: Cut, split: Split) -> pa.Table | None:
+    """When each training row happened and whose it is; a column that cannot say it after all is left out."""
+    there: dict[str, Any] = {}
+    if split.ordered_by in table.column_names:
+        with suppress(SealError):
+            there["moment"] = moments_of(table, split.model_copy(update={"column": split.ordered_by}))[cut.train]
+    if split.repeats in table.column_names:
+        there["entity"] = groups_of(table, split.model_copy(update={"column": split.repeats}))[cut.train]
+    return pa.table(there) if there else None
+
+
 def _notes(cut: Cut, contract: Contract, dropped: int) -> tuple[str, ...]:
     notes = list(cut.notes)
     if dropped:
-        without = f"“{contract.target}”" + (f" or “{contract.split.column}”" if cut.rule == "time" else "")
+        marked = cut.rule in ("time", "predefined")
+        without = f"“{contract.target}”" + (f" or “{contract.split.column}”" if marked else "")
         notes.append(f"{dropped} row{'s' if dropped > 1 else ''} without a usable value in {without} left out.")
     if len(cut.holdout) < RELIABLE_HOLDOUT:
         notes.append(f"Only {len(cut.holdout)} rows are held out: every number about them is rough.")

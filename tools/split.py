@@ -1,4 +1,4 @@
-"""Which rows are held out: at random, by class, by time or by group. Rows, not files: tools/seal.py writes them."""
+"""Which rows are held out: at random, by class, by time, by group or as a column says. tools/seal.py writes them."""
 
 from dataclasses import dataclass, replace
 
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tools.contract import Contract, Split
+from tools.predefined import Part, parts_of
 
 Index = NDArray[np.int64]
 
@@ -45,6 +46,8 @@ def _shuffled(cut: Cut, generator: np.random.Generator) -> Cut:
 def _without_order(table: pa.Table, target: pa.ChunkedArray, contract: Contract, generator: np.random.Generator) -> Cut:
     fraction = contract.split.holdout_fraction
     match contract.split.rule:
+        case "predefined":
+            return _by_label(labels_of(table, contract.split))
         case "group":
             return _by_group(groups_of(table, contract.split), _codes(target), fraction, contract, generator)
         case "stratified" if contract.task != "regression":
@@ -139,6 +142,35 @@ def _by_time(moments: NDArray[np.float64], fraction: float, split: Split) -> Cut
     holdout = order[at:]
     block = max(1, round(len(holdout) ** (1 / 3)))
     return Cut(order[:at], holdout, "time", unit=np.arange(len(holdout)) // block)
+
+
+def labels_of(table: pa.Table, split: Split) -> list[Part | None]:
+    """The part that each row belongs to, as the split column says; None where it says nothing."""
+    name = _split_column(split)
+    texts = _as_text(table.column(name))
+    parts = parts_of(name, [text for text in dict.fromkeys(texts) if text is not None])
+    if parts is None:
+        seen = ", ".join(f"“{text}”" for text in list(dict.fromkeys(filter(None, texts)))[:4])
+        raise SealError(
+            f"“{name}” does not say which rows to learn from and which to judge by: it holds {seen or 'nothing'}; "
+            "values like train, validation and test would."
+        )
+    return [None if text is None else parts[text] for text in texts]
+
+
+def _as_text(column: pa.ChunkedArray) -> list[str | None]:
+    """Each value as the profile writes it, so that what was recognised there is recognised here."""
+    if pa.types.is_floating(column.type):
+        return [None if v is None else str(int(v)) if float(v).is_integer() else str(v) for v in column.to_pylist()]
+    return [None if value is None else str(value) for value in column.to_pylist()]
+
+
+def _by_label(parts: list[Part | None]) -> Cut:
+    """The rows that the table itself sets apart; those for validation are learned from, as validation is inside."""
+    held = np.array([part == "hold-out" for part in parts], dtype=bool)
+    inside = sum(part == "validation" for part in parts)
+    notes = (f"{inside} rows marked for validation are learned from: validation happens inside.",) if inside else ()
+    return Cut(np.flatnonzero(~held), np.flatnonzero(held), "predefined", notes)
 
 
 def groups_of(table: pa.Table, split: Split) -> Index:

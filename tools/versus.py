@@ -99,16 +99,15 @@ def _sentence(verdict: Verdict, old: Score, new: Score, difference: Difference, 
         case "too few rows":
             said = f"{both}, but {few}, so there is no verdict. Keep the old one until there are more rows."
         case _:
-            gain, loss = _amount(max(0.0, difference.ci_high)), _amount(max(0.0, -difference.ci_low))
-            said = (
-                f"{both}: no difference that these rows can show, {apart}. A gain of up to {gain} or a loss of up to "
-                f"{loss} would look the same, so nothing speaks for replacing the old one."
-            )
+            ends = (("gain", difference.ci_high), ("loss", -difference.ci_low))
+            unseen = " or ".join(f"a {name} of up to {_amount(size)}" for name, size in ends if size > 0)
+            same = f" {unseen[:1].upper()}{unseen[1:]} would look the same, so nothing" if unseen else " Nothing"
+            said = f"{both}: no difference that these rows can show, {apart}.{same} speaks for replacing the old one."
     return said + _guessing(old, new)
 
 
 def _amount(value: float) -> str:
-    return f"{value:+.3g}" if value < 0 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _guessing(old: Score, new: Score) -> str:

@@ -14,6 +14,7 @@ ClauseKind = Literal[
     "restore",
     "positive",
     "time_split",
+    "predefined_split",
     "group_split",
     "stratified_split",
     "random_split",
@@ -232,6 +233,16 @@ _CUES: tuple[tuple[ClauseKind, re.Pattern[str]], ...] = (
             r"days?|weeks?|months?|years?|part|ones|data|period))?(?:\s+(?:as|for)\s+(?:the\s+)?(?:test\w*|"
             r"hold[\s-]?out|validation))?"
             r"|\btrain\s+on\s+(?:the\s+)?(?:past|old(?:er)?|early|earlier|first)(?:\s+(?:rows?|data|ones|part))?",
+            _I,
+        ),
+    ),
+    (
+        "predefined_split",
+        re.compile(
+            r"\b(?:(?:use|using|keep(?:\s+to)?|respect(?:ing)?|with|on|take|follow(?:ing)?|split\s+(?:by|on|as))\s+)?"
+            r"(?:(?:the|my|our|its|their|a)\s+)*(?:given|existing|pre-?defined|provided|official|original)\s+"
+            r"(?:(?:train(?:ing)?[\s/-]*(?:and\s+)?test)\s+)?(?:split|partition|hold[\s-]?out)s?"
+            r"(?:\s+(?:column|of\s+the\s+(?:table|data)|called|named|given|by|in|from))*",
             _I,
         ),
     ),

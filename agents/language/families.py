@@ -5,7 +5,9 @@ import re
 from agents.language.wish import Wish
 
 _I = re.IGNORECASE
-ALL_CANDIDATES = ("linear", "lightgbm", "extra_trees")
+ALL_CANDIDATES = ("linear", "lightgbm", "extra_trees", "xgboost", "catboost", "neural_net")
+BOOSTING = ("lightgbm", "xgboost", "catboost")
+TREES = (*BOOSTING, "extra_trees")
 _FAMILIES: tuple[tuple[str, str, str], ...] = (
     (
         "linear",
@@ -15,19 +17,21 @@ _FAMILIES: tuple[tuple[str, str, str], ...] = (
         ),
         "",
     ),
-    (
-        "linear",
-        r"(?:an?\s+)?(?:simple|interpretable|explainable|transparent)\s+(?:models?|one|classifier|regression)",
-        "A linear model is the one that can be read most easily, so I use that.",
-    ),
     ("lightgbm", r"light[\s_-]?gbm|lgbm|lgb", ""),
+    ("xgboost", r"xgboost|xgb", ""),
+    ("catboost", r"catboost", ""),
     (
-        "lightgbm",
+        "neural_net",
+        r"(?:a\s+)?(?:(?:small|simple)\s+)?neural\s+net(?:work)?s?|mlp|multi[\s-]?layer\s+perceptrons?",
+        "My neural network is a small one of two layers.",
+    ),
+    (
+        "boosting",
         (
-            r"xgboost|xgb|catboost|gradient[\s-]?boost(?:ing|ed)(?:\s+(?:machine|trees?|model)s?)?|boost(?:ing|"
+            r"gradient[\s-]?boost(?:ing|ed)(?:\s+(?:machine|trees?|model)s?)?|boost(?:ing|"
             r"ed)(?:\s+(?:trees?|model)s?)?|gbm|gbdt|hist\s*gradient\s*boosting"
         ),
-        "For boosted trees I use LightGBM.",
+        "For boosted trees I use LightGBM, XGBoost and CatBoost.",
     ),
     ("extra_trees", r"extra[\s_-]?trees?|extremely\s+randomi[sz]ed\s+trees", ""),
     (
@@ -38,11 +42,11 @@ _FAMILIES: tuple[tuple[str, str, str], ...] = (
     (
         "",
         (
-            r"(?:deep\s+)?neural\s+net(?:work)?s?|deep\s+learning|mlp|transformers?\s+model|lstm|cnn|svm|"
+            r"deep\s+(?:neural\s+net(?:work)?s?|learning)|transformers?\s+model|lstm|cnn|svm|"
             r"support\s+vector\s+machines?|k[\s-]?nn|k[\s-]nearest\s+neighbou?rs?|naive\s+bayes|"
             r"gaussian\s+process(?:es)?|tabpfn|autogluon|prophet|arima"
         ),
-        "I have no {said}; I try linear models, LightGBM and extra trees.",
+        "I have no {said}; I try linear models, boosted trees, extra trees and a small neural net.",
     ),
 )
 _FAMILY_LEAD = (
@@ -61,7 +65,7 @@ _NO_TREES = re.compile(
 def candidates(text: str) -> Wish[tuple[str, ...]]:
     """The kinds of model to try, when the user names some; negated ones are taken from all."""
     wanted: list[str] = []
-    banned = ["lightgbm", "extra_trees"] if _NO_TREES.search(text) else []
+    banned = list(TREES) if _NO_TREES.search(text) else []
     text = _NO_TREES.sub(" ", text)
     said: list[str] = []
     for name, body, sentence in _FAMILIES:
@@ -70,7 +74,7 @@ def candidates(text: str) -> Wish[tuple[str, ...]]:
             banned_here = bool(
                 _NEGATED.search(text[: found.start()] + re.split(r"\b(?:an?|the|any)\b", found.group())[0])
             )
-            (banned if banned_here else wanted).append(name)
+            (banned if banned_here else wanted).extend(BOOSTING if name == "boosting" else (name,))
             if sentence and not banned_here:
                 said.append(
                     sentence.format(said=re.sub(_FAMILY_LEAD, "", found.group(), count=1, flags=_I).strip().lower())

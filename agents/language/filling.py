@@ -43,6 +43,8 @@ def filled(base: Request, reading: Reading, schema: Schema) -> Request:
             "metric": reading.metric,
             "budget_seconds": reading.budget_seconds,
             "candidates": reading.candidates or (),
+            "model": reading.model,
+            "profile": reading.profile,
             "split_rule": reading.split_rule,
             "split_column": reading.split_columns[0] if len(reading.split_columns) == 1 else None,
             "holdout_fraction": reading.holdout_fraction,

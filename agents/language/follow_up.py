@@ -108,7 +108,11 @@ def _revised(text: str, earlier: Request, reading: Reading, schema: Schema) -> R
         if (value := getattr(change, name)) is not None
     }
     if reading.candidates is not None:
-        update["candidates"] = reading.candidates
+        update |= {"candidates": reading.candidates, "model": None}
+    if reading.model is not None:
+        update["model"] = reading.model
+    if reading.profile is not None:
+        update["profile"] = reading.profile
     if reading.split_rule is not None:
         update |= {"split_rule": change.split_rule, "split_column": change.split_column}
     revised = earlier.model_copy(update=update)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from agents.language import wishes
 from agents.language.clauses import Clause, clauses
@@ -11,6 +12,8 @@ from agents.language.limits import class_of_measure, figures, row_filters, treat
 from agents.language.lists import Columns, columns_in
 from agents.language.marking import Marked, mark
 from agents.language.measures import metric
+from agents.language.models import model
+from agents.language.profiles import profile
 from agents.language.spelling import mend
 from agents.language.time_limit import budget
 from agents.language.values import values_in
@@ -49,6 +52,8 @@ class Reading:
     """What should be optimised but is no measure."""
     budget_seconds: float | None = None
     candidates: tuple[str, ...] | None = None
+    model: dict[str, Any] | None = None
+    profile: str | None = None
     task: wishes.TaskWish | None = None
     split_rule: str | None = None
     split_columns: tuple[str, ...] = ()
@@ -76,6 +81,8 @@ class Reading:
                 self.odd_metric,
                 self.budget_seconds,
                 self.candidates,
+                self.model,
+                self.profile,
                 self.task,
                 self.split_rule,
                 self.holdout_fraction,
@@ -90,11 +97,13 @@ def read(text: str, index: ColumnIndex, earlier: Request | None) -> Reading:
     plain = mend(normalise(text), index)
     figure = figures(plain)
     dated = years(figure.text, index)
-    time = budget(dated.text, earlier.budget_seconds if earlier else None)
+    manner = profile(dated.text)
+    time = budget(manner.rest, earlier.budget_seconds if earlier else None)
     share = wishes.holdout_fraction(time.rest)
     number = wishes.seed(share.rest)
     marked = mark(number.rest, index)
-    measure = metric(marked.text)
+    chosen = model(marked.text)
+    measure = metric(chosen.rest)
     families = candidates(class_of_measure(measure.rest, measure.value))
     handled = treated(families.rest, marked)
     kind = wishes.task(handled.text)
@@ -119,6 +128,8 @@ def read(text: str, index: ColumnIndex, earlier: Request | None) -> Reading:
         odd_metric=odd,
         budget_seconds=time.value,
         candidates=families.value,
+        model=chosen.value,
+        profile=manner.value,
         task=kind.value,
         split_rule=rule,
         split_columns=split_columns,
@@ -254,6 +265,9 @@ def _split(
         if clause.kind == "time_split":
             named = columns_in(clause.text, marked, index, lenient=True)
             return "time", named.names, named.assumptions
+        if clause.kind == "predefined_split":
+            named = columns_in(clause.text, marked, index, lenient=True)
+            return "predefined", named.names[:1], ()
         if clause.kind == "group_split":
             return _split_by(clause, marked, index)
     return None, (), ()

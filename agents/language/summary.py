@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from agents.language.models import with_words
 from agents.language.time_limit import duration
 from agents.language.words import quoted
 from agents.state import Request
@@ -16,6 +17,8 @@ def summary(request: Request, schema: Schema) -> str:
         return "I will describe the table."
     if request.kind == "why":
         return f"I will explain the result for “{request.target}”."
+    if request.kind == "explain":
+        return f"I will ask the model of “{request.target}” what it relies on."
     wishes = [piece for describe in _PIECES if (piece := describe(request, schema))]
     start = f"I will predict “{request.target}”{_values_of(request, schema)} from {_features(request, schema)}"
     sentence = ", ".join([start, *wishes]) + "."
@@ -69,9 +72,17 @@ _PIECES: tuple[Callable[[Request, Schema], str], ...] = (
             "group": "held out by group",
             "random": "held out at random",
             "stratified": "held out with equal shares of classes",
+            "predefined": "held out as the table marks it",
         }.get(request.split_rule or "", "")
         + (f" (“{request.split_column}”)" if request.split_column else "")
     ),
     lambda request, _: f"with {quoted(request.candidates)} only" if request.candidates else "",
+    lambda request, _: with_words(request.model),
+    lambda request, _: {
+        "compact": "small and fast",
+        "explainable": "so that a person can read it",
+        "best": "as good as possible",
+    }.get(request.profile or "", ""),
+    lambda request, _: f"with costs {request.costs.replace(',', ', ')}" if request.costs else "",
     lambda request, _: f"in at most {duration(request.budget_seconds)}" if request.budget_seconds else "",
 )

@@ -11,6 +11,7 @@ from agents.events import CodeWritten
 from agents.nodes.data_scientist import contract_of
 from agents.scribe import Scribe
 from agents.state import State
+from tools.seal import Sealed
 
 
 async def code_generator(state: State, config: RunnableConfig, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -34,7 +35,13 @@ def _script(state: State, context: Context) -> Script:
     own = state.get("script_hash")
     if own:
         return Script(context.vault.get_text(own), "user", "the script that you brought along")
-    contract = contract_of(state, context)
+    contract, rows = contract_of(state, context), _rows(state, context)
     if not state.get("tries"):
-        return write(contract)
-    return rewrite(contract, state["tries"], state.get("trouble", ""))
+        return write(contract, rows)
+    return rewrite(contract, state["tries"], state.get("trouble", ""), rows)
+
+
+def _rows(state: State, context: Context) -> int | None:
+    """How many rows there are to train on, once they have been sealed."""
+    digest = state.get("seal_hash")
+    return Sealed.from_json(context.vault.get_json(digest)).rows_train if digest else None

@@ -7,11 +7,13 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agents.context import Context
-from agents.data_scientist import propose, revise
+from agents.data_scientist import merge, propose, revise
 from agents.events import Decided, ModelCandidates, PreprocessPlan, ProfileSummary, TargetDistributionReady
 from agents.nodes.parser import new_attempt
 from agents.planning.blueprints import OFF, attached, choose, with_defaults
 from agents.planning.costs import read_costs
+from agents.planning.models import kept, save_wanted, with_model
+from agents.planning.split import read_split
 from agents.scribe import Scribe
 from agents.state import Pending, Request, State
 from tools.blueprints.shelf import shelf
@@ -67,13 +69,15 @@ async def _draft(state: State, scribe: Scribe, context: Context) -> dict[str, An
     contract = await asyncio.to_thread(_plan, state, found, context)
     digest = context.vault.put_json(contract.model_dump(mode="json"))
     await _show(contract, digest, found, scribe, context)
-    return {**new_attempt(state), "contract_hash": digest, "attempt": state.get("attempt", 0) + 1}
+    return {**new_attempt(state), "contract_hash": digest, "attempt": state.get("attempt", 0) + 1, "changes": None}
 
 
 def _plan(state: State, found: Profile, context: Context) -> Contract:
     """A fresh contract, or for a follow-up the earlier one with what was said changed."""
     request, base = Request.model_validate(state["request"]), state.get("base")
     earlier, previous = None, None
+    if base and (changes := state.get("changes")):
+        return merge(Contract.model_validate(context.vault.get_json(base["contract_hash"])), changes, found)
     if base:
         earlier = Contract.model_validate(context.vault.get_json(base["contract_hash"]))
         previous = Request.model_validate(base["goal"])
@@ -89,9 +93,41 @@ def _plan(state: State, found: Profile, context: Context) -> Contract:
     else:
         budget = state.get("budget_seconds") or context.budget_seconds
         contract = propose(request, found, budget_seconds=budget, seed=state.get("seed", context.seed))
-    if state.get("costs"):
-        contract = contract.model_copy(update={"costs": read_costs(state["costs"], contract)})
-    return attached(contract, matched, request, found, dataset_of(state, context).path, earlier)
+    if state.get("drop") and earlier is None:
+        contract = merge(contract, {"exclude": state["drop"]}, found)
+    if state.get("split") and earlier is None:
+        contract = merge(contract, {"split": read_split(state["split"])}, found)
+    if (kept := state.get("sample_rows")) is not None:
+        contract = merge(contract, {"sample_rows": kept}, found)
+    beside = {name: state.get(name) for name in ("profile", "weight_column")}
+    if earlier is None and any(beside.values()):
+        contract = merge(contract, {name: value for name, value in beside.items() if value}, found)
+    costs = request.costs if previous is None or request.costs != previous.costs else None
+    if costs := costs or (state.get("costs") if earlier is None else None):
+        contract = contract.model_copy(update={"costs": read_costs(costs, contract)})
+    contract = attached(contract, matched, request, found, dataset_of(state, context).path, earlier)
+    return _with_model(contract, request, previous, earlier, state, found, context)
+
+
+def _with_model(
+    contract: Contract,
+    request: Request,
+    previous: Request | None,
+    earlier: Contract | None,
+    state: State,
+    found: Profile,
+    context: Context,
+) -> Contract:
+    """A model that was chosen by hand: the earlier one, what the sentence says, then what was said beside it."""
+    compared = previous is not None and request.candidates != previous.candidates  # "without boosting" is about ours
+    contract = kept(None if compared or earlier is None else earlier.model, contract, found)
+    orders = [request.model] if previous is None or request.model != previous.model else []
+    for order in [*orders, None if earlier else state.get("model")]:
+        if order:
+            said = request.metric is not None
+            contract = with_model(contract, order, found, context.templates, metric_said=said)
+            save_wanted(contract, order, context.templates)
+    return contract
 
 
 async def _show(contract: Contract, digest: str, found: Profile, scribe: Scribe, context: Context) -> None:
@@ -99,7 +135,7 @@ async def _show(contract: Contract, digest: str, found: Profile, scribe: Scribe,
     await scribe.say(
         TargetDistributionReady(contract.target, context.vault.put_json(chart.spec)),
         PreprocessPlan(contract.model_dump(mode="json"), digest),
-        ModelCandidates(contract.candidates, contract.metric),
+        ModelCandidates(contract.kinds_of_model, contract.metric),
     )
 
 
@@ -117,5 +153,5 @@ async def _seal(state: State, scribe: Scribe, context: Context) -> dict[str, Any
     await scribe.status(
         "COMPLETED", f"{sealed.rows_holdout:,} rows sealed, {sealed.rows_train:,} to train on ({sealed.rule} split)"
     )
-    await scribe.status("COMPLETED", ", ".join(contract.candidates).replace("_", " "), stage="MODEL_SELECT")
+    await scribe.status("COMPLETED", ", ".join(contract.kinds_of_model).replace("_", " "), stage="MODEL_SELECT")
     return {"seal_hash": context.vault.put_json(sealed.to_json())}

@@ -13,6 +13,7 @@ from agents.human import objection
 from agents.nodes.data_scientist import contract_of, dataset_of, profile_of
 from agents.nodes.parser import accept, new_attempt
 from agents.parser import answer, schema_of, summary
+from agents.planning.models import save_wanted
 from agents.scribe import Scribe
 from agents.state import Decision, Pending, Question, Stage, State
 from agents.supervisor import MODELLING
@@ -26,7 +27,7 @@ async def human(state: State, config: RunnableConfig, runtime: Runtime[Context])
     assert pending is not None, "the supervisor sends here only what is pending"
     decision = interrupt({"gate": pending["gate"], "title": pending["title"]}, response_schema=Decision)
     context = runtime.context
-    if objection(decision, state, context.vault):
+    if objection(decision, state, context.vault, context.templates):
         return {}  # the conductor has refused it already; asked again
     gate = pending["gate"]
     if gate == "question":
@@ -64,11 +65,13 @@ async def _rejected(decision: Decision, state: State, scribe: Scribe) -> dict[st
 
 async def _contract(decision: Decision, state: State, scribe: Scribe, context: Context) -> dict[str, Any]:
     if decision.action == "edit":
-        contract = merge(contract_of(state, context), decision.contract or {}, profile_of(state, context))
+        changes, profile = decision.contract or {}, profile_of(state, context)
+        contract = merge(contract_of(state, context), changes, profile, context.templates)
+        save_wanted(contract, changes.get("model"), context.templates)
         digest = context.vault.put_json(contract.model_dump(mode="json"))
         await scribe.say(
             PreprocessPlan(contract.model_dump(mode="json"), digest),
-            ModelCandidates(contract.candidates, contract.metric),
+            ModelCandidates(contract.kinds_of_model, contract.metric),
         )
         edited = {"goal": _as_edited(state, contract), "contract_hash": digest}
         return {**new_attempt(state), **edited, "contract_approved": False, "pending": None}

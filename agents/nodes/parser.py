@@ -9,6 +9,9 @@ from langgraph.runtime import Runtime
 
 from agents.context import Context
 from agents.events import Asked, DatasetSampleReady, PromptParsed
+from agents.llm.spending import Spending
+from agents.minds.parser import in_doubt, understand
+from agents.nodes.predicting import rows_along, rows_in_words
 from agents.parser import parse, schema_of, summary
 from agents.planning.blueprints import settled
 from agents.scribe import Scribe
@@ -19,6 +22,7 @@ from tools.blueprints.shelf import shelf
 from tools.ingest import Dataset, ingest
 from tools.profile import Profile
 from tools.samples import SAMPLES, is_sample, write_sample
+from tools.schema import Schema
 
 PREVIEW_ROWS = 20
 MAX_CELL = 200
@@ -39,6 +43,9 @@ async def _read_table(state: State, scribe: Scribe, context: Context) -> dict[st
     source = Path(state["files"][-1])
     await scribe.status("IN_PROGRESS", f"reading {source.name}")
     dataset = await asyncio.to_thread(ingest, source, context.folder / "data")
+    if (asked := rows_along(state, context, dataset)) is not None:
+        await scribe.status("COMPLETED", f"{dataset.name}: {dataset.rows:,} rows to predict")
+        return asked
     head = await asyncio.to_thread(dataset.head, PREVIEW_ROWS)
     account = list(dataset.account)
     if len(state["files"]) > 1:
@@ -73,6 +80,7 @@ def _forget_the_old_table() -> dict[str, Any]:
         "review_hash",
         "run_hash",
         "score_hash",
+        "rows_hash",
     )
     return {"files": [], **dict.fromkeys((*gone, "audit_hash", "review_text", "report_hash"))}
 
@@ -90,6 +98,9 @@ async def _ask_for_a_table(state: State, scribe: Scribe, context: Context) -> di
 
 async def _understand(state: State, scribe: Scribe, context: Context) -> dict[str, Any]:
     await scribe.status("IN_PROGRESS")
+    if (asked := await rows_in_words(state, context)) is not None:
+        await scribe.status("COMPLETED", "predict")
+        return asked
     text = state.get("message", "").strip()
     goal = state.get("goal")
     earlier = Request.model_validate(goal) if goal else None
@@ -100,6 +111,7 @@ async def _understand(state: State, scribe: Scribe, context: Context) -> dict[st
         understood: Request | Question = Request(kind="profile", text="")
     else:
         understood = await asyncio.to_thread(parse, text, schema, earlier)
+        understood = await _second_mind(text, schema, understood, scribe, context)
         understood = settled(understood, profile, await asyncio.to_thread(shelf, context.blueprints))
     if isinstance(understood, Question):
         await scribe.say(Asked(understood.text, understood.choices))
@@ -111,6 +123,19 @@ async def _understand(state: State, scribe: Scribe, context: Context) -> dict[st
     await scribe.say(PromptParsed(understood.model_dump(), summary(understood, schema)))
     await scribe.status("COMPLETED", understood.kind)
     return accept(understood, state)
+
+
+async def _second_mind(
+    text: str, schema: Schema, understood: Request | Question, scribe: Scribe, context: Context
+) -> Request | Question:
+    """Where the expert is in doubt and a model is configured, it is asked."""
+    if not context.models.has("reasoning") or not in_doubt(understood):
+        return understood
+    spending = Spending(context.allowance)
+    found, expert = await understand(text, schema, understood, context.models, spending, scribe.called)
+    if expert:
+        await scribe.status("IN_PROGRESS", expert)
+    return found
 
 
 def accept(request: Request, state: State) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Node: everything that is said to the user at the end of a turn, and the files that they can take along."""
 
 import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -9,6 +11,9 @@ from langgraph.runtime import Runtime
 from agents.context import Context
 from agents.events import Answered, ArtifactAdded, ChartReady, Failed, NotebookReady
 from agents.nodes.data_scientist import contract_of, dataset_of, profile_of
+from agents.nodes.explainer import FILE as EXPLANATION
+from agents.nodes.explainer import explain_again, kept_result
+from agents.nodes.predicting import predicted
 from agents.nodes.runner import attempt_folder, predictions_of, sealed_of, work_folder
 from agents.planning.blueprints import offer
 from agents.reporter import describe, why
@@ -18,6 +23,7 @@ from prompts.render import render
 from tools.audit import Probe
 from tools.blueprints.outcome import outcome
 from tools.blueprints.shelf import shelf
+from tools.candidates import candidates
 from tools.charts import Chart
 from tools.curves import curves
 from tools.export import export
@@ -28,6 +34,8 @@ from tools.markdown import plain
 from tools.report import answer_text, report_json
 from tools.result_charts import result_charts
 from tools.score import Score
+from tools.split_charts import split_charts
+from tools.split_report import study
 
 
 async def reporter(state: State, config: RunnableConfig, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -41,11 +49,17 @@ async def reporter(state: State, config: RunnableConfig, runtime: Runtime[Contex
         return {"outcome": "failed"}
     scribe = Scribe(context, config, "reporter", "EXPORT")
     if (state["request"] or {}).get("kind") not in ("model", "revise"):
-        await scribe.say(_answer(state, context))
+        update: dict[str, Any] = {}
+        if (state["request"] or {}).get("kind") == "predict":
+            await predicted(state, scribe, context)
+        elif (state["request"] or {}).get("kind") == "explain":
+            update = await explain_again(state, scribe, context)
+        else:
+            await scribe.say(_answer(state, context))
         reopen = state.get("reopen")
         if not reopen:
-            return {"outcome": "done"}
-        return {"pending": reopen, "reopen": None, "request": state.get("goal") or state["request"]}
+            return {**update, "outcome": "done"}
+        return {**update, "pending": reopen, "reopen": None, "request": state.get("goal") or state["request"]}
     return await _result(state, scribe, context)
 
 
@@ -82,6 +96,8 @@ async def _result(state: State, scribe: Scribe, context: Context) -> dict[str, A
         into=attempt_folder(state, context) / "artifacts",
         renderer=context.renderer,
         table=dataset_of(state, context).path,
+        predictions=predictions_of(state, context),
+        explanation=kept_result(work_folder(state, context, "audit") / EXPLANATION)[2],
     )
     await scribe.say(*(ArtifactAdded(state["attempt"], f.name, f.kind, f.bytes, f.sha256) for f in files))
     await scribe.say(NotebookReady(state["attempt"], "notebook.ipynb"))
@@ -100,14 +116,19 @@ def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], 
     verified = state["code_author"] == "recipe"
     review = Review.model_validate(context.vault.get_json(state["review_hash"] or ""))
     importance = [Importance.model_validate(item) for item in audited["importance"]]
+    trained = work_folder(state, context, "train") / "outputs"
+    shown = run["leaderboard"] if verified else ()
+    splits = study(trained, work_folder(state, context, "audit"), contract, sealed, score.metric)
     closer = honest(
         sealed.holdout_labels,
         sealed.holdout_features,
         predictions_of(state, context),
         contract,
         score=score,
-        leaderboard=run["leaderboard"] if verified else (),
+        leaderboard=shown,
         learned=work_folder(state, context, "audit") / "learning" / "learning.json",
+        rivals=candidates(trained, sealed.train, contract, shown, sealed.groups),
+        own=splits.own,
     )
     report = report_json(
         contract=contract,
@@ -126,13 +147,25 @@ def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], 
             "sealed": sealed.hash,
         },
         split_rule=sealed.rule,
-        notes=tuple(note for note in (*sealed.notes, run["note"], audited["note"], *_waved_through(review)) if note),
+        notes=tuple(
+            note for note in (*sealed.notes, _early(run), run["note"], audited["note"], *_waved_through(review)) if note
+        ),
         findings=review.findings,
         author=state["code_author"],
         attempt=state["attempt"],
         isolation=run["isolation"],
         closer=closer,
     )
+    facts, told, _, note = kept_result(work_folder(state, context, "audit") / EXPLANATION)
+    report["explanation"] = facts
+    report["importance_groups"] = audited.get("groups", [])
+    report["notes"] += [note] if note else []
+    report["ended_early"] = _early(run) or None
+    report["splits"] = splits.model_dump(mode="json")
+    said = [probe["detail"] for probe in report["audit"] if not probe["passed"]]
+    said += [splits.own.sentence] if splits.own and closer.optimism else []
+    report["closer"] += [sentence for sentence in splits.sentences if sentence not in said]
+    report["made"] = _made(state, context)
     report["blueprint"] = outcome(
         contract,
         table=dataset_of(state, context).path,
@@ -144,7 +177,19 @@ def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], 
     shapes = curves(sealed.holdout_labels, predictions_of(state, context), contract)
     leaderboard = run["leaderboard"] if verified else []
     pictures = result_charts(contract, profile_of(state, context), score, shapes, leaderboard, importance, closer)
-    return report, pictures
+    return report, (*pictures, *split_charts(splits.resplit), *told)
+
+
+def _early(run: Mapping[str, Any]) -> str:
+    """Why the training did not come to its own end, of a model that was kept all the same; "" when it did."""
+    return str(run["message"]) if run.get("kept") else ""
+
+
+def _made(state: State, context: Context) -> dict[str, Any]:
+    """Whose model it is, from when and from what, for its card."""
+    dataset = dataset_of(state, context)
+    size = {"rows": dataset.rows, "columns": len(dataset.columns)}
+    return {"owner": context.owner, "date": datetime.now(UTC).date().isoformat(), "data": dataset.name, **size}
 
 
 def _waved_through(review: Review) -> tuple[str, ...]:

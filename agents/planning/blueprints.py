@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.language.words import quoted
 from agents.planning.columns import EDITED_IN, check_features
-from agents.planning.split import check_split
+from agents.planning.split import NEEDS_COLUMN, check_split
 from agents.state import Question, Request
 from tools.blueprints.matching import Match, best, match
 from tools.blueprints.model import Blueprint, Feature
@@ -141,14 +141,14 @@ def _split(contract: Contract, found: Match, request: Request, profile: Profile)
     """By time where the blueprint wants it and neither the user nor the rows have said anything else."""
     split, defaults = contract.split, found.blueprint.contract
     name = found.columns.get(defaults.split_column or "")
-    if defaults.split is None or name is None or request.split_rule is not None or split.rule in ("time", "group"):
+    if defaults.split is None or name is None or request.split_rule is not None or split.rule in NEEDS_COLUMN:
         return split
     try:
         check_split("time", name, profile, contract.target, contract.task)
     except ContractError:
         return split
     reason = f"The blueprint “{found.blueprint.title}” judges by the latest rows, by “{name}”."
-    return Split(rule="time", column=name, holdout_fraction=split.holdout_fraction, reason=reason)
+    return split.model_copy(update={"rule": "time", "column": name, "reason": reason, "ordered_by": name})
 
 
 def _judged(column: ColumnPlan, found: Match, request: Request) -> ColumnPlan:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, cast, get_args
 
 from agents.language.families import ALL_CANDIDATES
@@ -11,11 +12,14 @@ from agents.planning.blueprints import edited as edited_blueprint
 from agents.planning.blueprints import kept as kept_blueprint
 from agents.planning.columns import EDITED_IN, EDITED_OUT, SAID, check_features, plan_columns, unusable, used
 from agents.planning.costs import read_costs
+from agents.planning.evidence import evidence_of, marked_share
 from agents.planning.judging import also_for, check_metric, cost_of_errors
-from agents.planning.split import check_split
+from agents.planning.models import checked, with_model
+from agents.planning.models import kept as kept_model
+from agents.planning.split import NEEDS_COLUMN, check_split, keeps_apart, the_column_for, with_evidence
 from agents.planning.target import TargetPlan, plan_target, target_column
 from agents.state import Request
-from tools.contract import ColumnPlan, Contract, ContractError, Role, Split, SplitRule, Task
+from tools.contract import ColumnPlan, Contract, ContractError, ProfileName, Role, Split, SplitRule, Task
 from tools.profile import ColumnProfile, Profile
 
 FIELDS = (
@@ -30,10 +34,14 @@ FIELDS = (
     "also",
     "budget_seconds",
     "candidates",
+    "profile",
+    "weight_column",
+    "model",
     "seed",
     "row_unit",
     "cost_of_errors",
     "costs",
+    "sample_rows",
     "request",
     "assumptions",
     "blueprint",
@@ -51,7 +59,9 @@ class Propose(Protocol):
     ) -> Contract: ...
 
 
-def merged(contract: Contract, changes: Mapping[str, Any], profile: Profile, propose: Propose) -> Contract:
+def merged(
+    contract: Contract, changes: Mapping[str, Any], profile: Profile, propose: Propose, templates: Path | None = None
+) -> Contract:
     """Apply the changes in an order in which each can rely on the one before."""
     unknown = [name for name in changes if name not in FIELDS and name != "classes"]
     if unknown:
@@ -59,11 +69,16 @@ def merged(contract: Contract, changes: Mapping[str, Any], profile: Profile, pro
     _check_classes_untouched(contract, changes)
     before = contract
     contract = kept_blueprint(before, _retargeted(contract, changes, profile, propose))
+    contract = kept_model(before.model, contract, profile)
     for name, apply in _EDITS.items():
         if name in changes:
             contract = apply(contract, changes[name], profile)
     if contract.blueprint is not None:
         contract = kept_blueprint(before, contract)
+    if "model" in changes:
+        contract = with_model(contract, changes["model"], profile, templates, metric_said="metric" in changes)
+    else:
+        contract = checked(contract, profile)
     check_features(contract.columns, contract.target)
     check_split(contract.split.rule, contract.split.column, profile, contract.target, contract.task)
     return contract
@@ -118,7 +133,7 @@ def request_of(contract: Contract) -> Request:
         exclude=tuple(
             column.name for column in contract.columns if not column.use and column.reason in (SAID, EDITED_OUT)
         ),
-        split_rule=contract.split.rule if asked and contract.split.rule in ("time", "group") else None,
+        split_rule=contract.split.rule if asked and contract.split.rule in NEEDS_COLUMN else None,
         split_column=contract.split.column if asked else None,
         holdout_fraction=contract.split.holdout_fraction,
         candidates=contract.candidates,
@@ -132,7 +147,7 @@ def changed_request(contract: Contract, request: Request, previous: Request | No
         value = getattr(request, name)
         return value in (None, ()) or (previous is not None and getattr(previous, name) == value)
 
-    fields = ("task", "positive_class", "metric", "budget_seconds", "candidates", "seed")
+    fields = ("task", "positive_class", "metric", "budget_seconds", "candidates", "profile", "seed")
     update: dict[str, Any] = {name: getattr(contract, name) for name in fields if silent(name)}
     if silent("split_rule") and silent("split_column"):
         update |= {"split_rule": contract.split.rule, "split_column": contract.split.column}
@@ -270,9 +285,9 @@ def _edit_include(contract: Contract, value: object, profile: Profile) -> Contra
     """Use exactly these columns; an empty list: all that make sense."""
     names = _names("include", value, profile)
     if not names:
-        group = contract.split.column if contract.split.rule == "group" else None
+        apart = keeps_apart(contract.split)
         return contract.model_copy(
-            update={"columns": plan_columns(profile, contract.target, contract.task, group=group)}
+            update={"columns": plan_columns(profile, contract.target, contract.task, group=apart)}
         )
     if contract.target in names:
         raise ContractError(f"“{contract.target}” is the target, so it cannot be a feature as well.")
@@ -290,7 +305,7 @@ def _edit_split(contract: Contract, value: object, profile: Profile) -> Contract
     """{rule?, column?, holdout_fraction?}; a rule alone may also be given as text."""
     if isinstance(value, str):
         value = {"rule": value}
-    if not isinstance(value, Mapping) or set(value) - {"rule", "column", "holdout_fraction", "reason"}:
+    if not isinstance(value, Mapping) or set(value) - set(Split.model_fields):
         raise ContractError("A split has a rule, a column and a holdout_fraction.")
     rule = value.get("rule", contract.split.rule)
     if rule not in get_args(SplitRule):
@@ -298,12 +313,18 @@ def _edit_split(contract: Contract, value: object, profile: Profile) -> Contract
     name = value.get("column", contract.split.column if rule == contract.split.rule else None) or None
     if rule in ("random", "stratified"):
         name = None
+    found = evidence_of(profile, contract.target)
+    if name is None and "column" not in value:
+        name = the_column_for(rule, found)
     check_split(rule, name, profile, contract.target, contract.task)
     fraction = _number("holdout_fraction", value.get("holdout_fraction", contract.split.holdout_fraction))
-    if not 0.05 <= fraction <= 0.5:
+    if rule == "predefined" and name is not None:
+        fraction = marked_share(profile.column(name))  # the column says how many
+    elif not 0.05 <= fraction <= 0.5:
         raise ContractError(f"The hold-out has to be a share of 0.05 to 0.5 of the rows, not {fraction:g}.")
     changed = (rule, name) != (contract.split.rule, contract.split.column)
     split = Split(rule=rule, column=name, holdout_fraction=fraction, reason=_SAID if changed else contract.split.reason)
+    split = with_evidence(split, found)
     return _regrouped(
         contract.model_copy(update={"split": split, "assumptions": _without_split_words(contract, changed)}),
         contract,
@@ -315,14 +336,13 @@ def _without_split_words(contract: Contract, changed: bool) -> tuple[str, ...]:
     return tuple(
         sentence
         for sentence in contract.assumptions
-        if not changed or not re.search(r"Split by time\?|say “split randomly”", sentence)
+        if not changed or not re.search(r"Split by time\?|say “split randomly”|say “grouped by", sentence)
     )
 
 
 def _regrouped(contract: Contract, before: Contract, profile: Profile) -> Contract:
     """The column that groups the rows is no feature; one that no longer does is judged as usual."""
-    old = before.split.column if before.split.rule == "group" else None
-    new = contract.split.column if contract.split.rule == "group" else None
+    old, new = keeps_apart(before.split), keeps_apart(contract.split)
     if old == new:
         return contract
     usual = {plan.name: plan for plan in plan_columns(profile, contract.target, contract.task, group=new)}
@@ -373,6 +393,29 @@ def _edit_candidates(contract: Contract, value: object, profile: Profile) -> Con
     return contract.model_copy(update={"candidates": tuple(name for name in ALL_CANDIDATES if name in names)})
 
 
+def _edit_profile(contract: Contract, value: object, profile: Profile) -> Contract:
+    if value not in get_args(ProfileName):
+        raise ContractError(f"There is no profile “{value}”; choose {quoted(get_args(ProfileName), 'or')}.")
+    return contract.model_copy(update={"profile": value})
+
+
+def _edit_weight(contract: Contract, value: object, profile: Profile) -> Contract:
+    """The column of row weights; it stops being a feature. Nothing: all rows count the same."""
+    if value in (None, "", "none", "no", "off"):
+        return contract.model_copy(update={"weight_column": None})
+    name = _text("weight_column", value)
+    if name not in profile.names:
+        raise ContractError(f"The table has no column “{name}”.")
+    column = profile.column(name)
+    if name == contract.target or not column.is_numeric:
+        why = "it is the target" if name == contract.target else f"it holds {column.type} values"
+        raise ContractError(f"“{name}” cannot weigh the rows: {why}; a weight is a number, not below 0.")
+    if isinstance(column.minimum, float) and column.minimum < 0:
+        raise ContractError(f"“{name}” cannot weigh the rows: its smallest value is {column.minimum:g}.")
+    contract = contract.model_copy(update={"weight_column": name})
+    return _switch(contract, [name], False, profile) if name in contract.features else contract
+
+
 def _edit_seed(contract: Contract, value: object, profile: Profile) -> Contract:
     seed = _number("seed", value)
     if seed != int(seed) or not 0 <= seed < 2**32:
@@ -390,6 +433,13 @@ def _edit_assumptions(contract: Contract, value: object, profile: Profile) -> Co
     )
 
 
+def _edit_sample_rows(contract: Contract, value: object) -> Contract:
+    rows = _number("sample_rows", value)
+    if rows != int(rows) or not 0 <= rows <= 200:
+        raise ContractError(f"Beside the model 0 to 200 training rows can be kept for explanations, not {value}.")
+    return contract.model_copy(update={"sample_rows": int(rows)})
+
+
 _EDITS: dict[str, Callable[[Contract, object, Profile], Contract]] = {
     "positive_class": _edit_positive,
     "split": _edit_split,
@@ -400,9 +450,12 @@ _EDITS: dict[str, Callable[[Contract, object, Profile], Contract]] = {
     "also": _edit_also,
     "budget_seconds": _edit_budget,
     "candidates": _edit_candidates,
+    "profile": _edit_profile,
+    "weight_column": _edit_weight,
     "seed": _edit_seed,
     "row_unit": _edit_words("row_unit"),
     "cost_of_errors": _edit_words("cost_of_errors"),
+    "sample_rows": lambda contract, value, profile: _edit_sample_rows(contract, value),
     "costs": lambda contract, value, profile: contract.model_copy(update={"costs": read_costs(value, contract)}),
     "request": _edit_words("request"),
     "assumptions": _edit_assumptions,

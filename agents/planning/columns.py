@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from agents.language.vocabulary import vocabulary, word_set
 from agents.language.words import keys, quoted, stem
+from agents.planning.evidence import marks
 from tools.contract import ColumnPlan, ContractError, Role, Task
 from tools.profile import ColumnProfile, Profile
 
@@ -25,7 +26,7 @@ def plan_columns(
     exclude: Collection[str] = (),
     group: str | None = None,
 ) -> tuple[ColumnPlan, ...]:
-    """A plan for every column but the target, in table order; `group` is the column that keeps rows together."""
+    """A plan for every column but the target, in table order; `group` keeps rows together or apart."""
     plans = []
     for column in profile.columns:
         if column.name == target:
@@ -41,6 +42,8 @@ def _why_not(column: ColumnProfile, include: Collection[str], exclude: Collectio
         return SAID
     if never := unusable(column):
         return never
+    if column.name == group and marks(column):
+        return "It says which rows are for training and which for judging, which no new row can say."
     if column.name == group:
         return "The rows are kept together by it; as a feature it would only be learned by heart."
     if include:

@@ -18,6 +18,7 @@ def learn(job: dict[str, Any], train: pd.DataFrame) -> Predict:
         (folder.parent / "work" / name).mkdir(parents=True, exist_ok=True)
     work = folder.parent / "work"
     train.to_parquet(work / "inputs" / "train.parquet")
+    (work / "inputs" / "contract.json").write_text(job["options"]["contract"])
     (work / "train.py").write_text(job["options"]["script"])
     os.chdir(work)
     definitions = runpy.run_path("train.py", run_name="__main__")

@@ -38,11 +38,13 @@ class Start(BaseModel):
 
 
 class Rewind(BaseModel):
-    """Back to a stage."""
+    """Back to a stage, with a changed plan where that is wanted."""
 
     model_config = ConfigDict(extra="forbid")
 
     stage: str = Field(max_length=40)
+    changes: dict[str, Any] | None = Field(default=None, max_length=40)
+    """Fields of the contract; only for PREPROCESS."""
 
 
 def project_routes(conductor: Conductor, signed_in: Callable[..., Any]) -> APIRouter:
@@ -119,7 +121,7 @@ def _commands(routes: APIRouter, conductor: Conductor) -> None:
 
     @routes.post("/{project}/rewind")
     async def rewind(project: str, said: Rewind) -> JSONResponse:
-        return _said(await conductor.rewind(await _existing(conductor, project), said.stage))
+        return _said(await conductor.rewind(await _existing(conductor, project), said.stage, said.changes))
 
 
 def _said(reply: Reply) -> JSONResponse:

@@ -5,7 +5,8 @@ It speaks frames with the application over its own stdin and stdout: one byte of
 
     in    r request (JSON)   i input for the script   k stop the script
     out   s it has begun     o, e what it wrote       x how it ended (JSON)   b the sandbox failed (words)
-          f a file of outputs/ follows (JSON: name, bytes)    d some of it    z that was all
+          f a file of outputs/ follows (JSON: name, bytes)    d some of it
+          z that was all (JSON: what was left behind)
 
 A script cannot reach this process: as process 1 it takes no signal from inside, its memory and descriptors are closed
 to others, and the script holds pipes of its own. When the application goes, stdin ends, and so does everything here.
@@ -40,7 +41,9 @@ _GRACE = 1.0
 """Seconds from the first polite signal (SIGINT) to the end."""
 _LIBRARIES_MB, _STACKS_MB = 640, 128
 """Address space that numeric libraries and threads reserve without using it."""
-_MAX_FILES, _MAX_DEPTH = 1000, 8
+_MAX_FILES, _MAX_DEPTH, _MAX_PATH = 1000, 32, 2000
+"""As where the application takes files itself (sandbox/artifacts.py)."""
+_MOST_TOLD = 20
 _OPEN_FILES = 1024
 _YEARS = 2**30
 _OWN_TASKS = 5
@@ -121,13 +124,14 @@ class Keeper:
             code=code,
             seconds=ended - began,
             cpu_seconds=meter.cpu_seconds(),
-            peak_mb=meter.peak_mb,
+            peak_mb=meter.highest_mb(),
             tasks=meter.most_tasks,
             **{name: _counter(*places) - before[name] for name, places in _COUNTERS.items()},
         )
+        left: list[tuple[str, str]] = []
         if self._request["collect"]:
-            self._send_files()
-        self._channel.send("z")
+            self._send_files(left)
+        self._channel.tell("z", left_behind=left[:_MOST_TOLD], more=max(len(left) - _MOST_TOLD, 0))
 
     def _begin(self) -> tuple[int, int, list[threading.Thread]]:
         """Start the script: its process, our end of its stdin, the threads that pass on what it writes."""
@@ -200,11 +204,16 @@ class Keeper:
                 return "memory", None  # a tree in which the kernel had to kill is not worth going on with
             _reap_orphans(child)
 
-    def _send_files(self) -> None:
-        for number, (path, name, size) in enumerate(_files("outputs", "", 0)):
+    def _send_files(self, left_behind: list[tuple[str, str]]) -> None:
+        for number, (path, name, size) in enumerate(_files("outputs", "", 0, left_behind)):
             if number > _MAX_FILES:
                 return
-            with contextlib.suppress(PermissionError), _reader(path) as reader:
+            try:
+                reader = _reader(path)
+            except PermissionError:  # made unreadable by the script: its loss
+                left_behind.append((name, "it cannot be read"))
+                continue
+            with reader:
                 self._channel.tell("f", name=name, bytes=size)
                 left = size
                 while left and (chunk := reader.read(min(_CHUNK, left))):
@@ -232,19 +241,34 @@ def _reader(path: str) -> Any:
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
 
 
-def _files(folder: str, prefix: str, depth: int) -> Iterator[tuple[str, str, int]]:
-    """(path, name, bytes) of the regular files below a folder; a link is no file."""
+def _files(folder: str, prefix: str, depth: int, left_behind: list[tuple[str, str]]) -> Iterator[tuple[str, str, int]]:
+    """(path, name, bytes) of the regular files below a folder; the name of what else is there, and why it stays."""
+    with contextlib.suppress(PermissionError):  # the script may have shut it; its processes are dead
+        os.chmod(folder, 0o700)  # noqa: PTH101  a foreign machine's Python, kept simple
     try:
-        entries = sorted(os.listdir(folder))  # noqa: PTH208  a foreign machine's Python, kept simple
-    except PermissionError:  # made unreadable by the script: its loss
+        entries = sorted(os.listdir(folder))  # noqa: PTH208
+    except PermissionError:
+        left_behind.append((prefix or "outputs", "it cannot be read"))
         return
     for entry in entries:
         path, name = f"{folder}/{entry}", f"{prefix}{entry}"
         about = os.stat(path, follow_symlinks=False)  # noqa: PTH116
-        if stat.S_ISREG(about.st_mode):
+        if reason := _reason_to_leave(about, name, depth):
+            left_behind.append((name, reason))
+        elif stat.S_ISDIR(about.st_mode):
+            yield from _files(path, f"{name}/", depth + 1, left_behind)
+        else:
             yield path, name, about.st_size
-        elif stat.S_ISDIR(about.st_mode) and depth < _MAX_DEPTH:
-            yield from _files(path, f"{name}/", depth + 1)
+
+
+def _reason_to_leave(about: os.stat_result, name: str, depth: int) -> str | None:
+    if stat.S_ISLNK(about.st_mode):
+        return "a link"
+    if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+        return "neither a file nor a folder"
+    if len(os.fsencode(name)) > _MAX_PATH or (stat.S_ISDIR(about.st_mode) and depth >= _MAX_DEPTH):
+        return "too deep"
+    return None
 
 
 def _counter(key: str, *places: str) -> int:

@@ -10,7 +10,7 @@ from tools.schema import Schema, SchemaColumn, schema_of_names
 
 FIELDS = (
     "target", "task", "positive_class", "include", "exclude", "metric", "budget_seconds", "split_rule", "split_column",
-    "candidates", "holdout_fraction", "seed", "alternatives",
+    "candidates", "model", "profile", "holdout_fraction", "seed", "alternatives",
 )  # fmt: skip
 
 
@@ -144,7 +144,12 @@ def test_again_with_everything_forgets_what_was_left_out() -> None:
         ("more time", {"budget_seconds": 180.0}),
         ("faster", {"budget_seconds": 45.0}),
         ("use only a linear model", {"candidates": ("linear",)}),
-        ("without boosting", {"candidates": ("linear", "extra_trees")}),
+        ("small and explainable please", {"profile": "explainable"}),
+        ("give me an interpretable model", {"profile": "explainable"}),
+        ("I want a compact model", {"profile": "compact"}),
+        ("make it a fast model", {"profile": "compact"}),
+        ("as accurate as possible", {"profile": "best"}),
+        ("without boosting", {"candidates": ("linear", "extra_trees", "neural_net")}),
         ("the positive class is No", {"positive_class": "No"}),
         ("split randomly", {"split_rule": "random"}),
         ("hold out 30%", {"holdout_fraction": 0.3}),

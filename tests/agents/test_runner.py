@@ -8,8 +8,9 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from agents.context import Context, Entry
+from agents.events import RunEnded
 from agents.nodes.runner import runner
-from sandbox.base import Limits, SandboxBroken
+from sandbox.base import Limits, Outcome, SandboxBroken
 from tests.fakes import Scene, ScriptedSandbox
 from tests.tools.modelling_scene import contract_for, sealed_scene, two_classes
 from tools.chart_images import Renderer
@@ -61,3 +62,39 @@ async def test_a_sandbox_that_breaks_beside_the_training_does_not_throw_the_trai
     assert [job.id.partition("-")[0] for job in sandbox.jobs] == ["train", "score"]
     assert await runner(state, config, runtime) == done  # type: ignore[arg-type]
     assert len(sandbox.jobs) == 2
+
+
+async def test_a_script_that_ran_out_of_time_keeps_the_model_that_it_had_saved(tmp_path: Path) -> None:
+    late = Outcome("timeout", "The script was stopped after 60 s.", "scripted", seconds=60.0)
+    sandbox, vault = (
+        ScriptedSandbox(Scene(leaves={"model.joblib": b"a pickle"}, ends=late), Scene(), Scene()),
+        Vault(tmp_path / "vault"),
+    )
+    contract = contract_for(two_classes(), "answer")
+    sealed = sealed_scene(two_classes(), contract, tmp_path)
+    log = Log()
+    context = Context(
+        project="p",
+        folder=tmp_path / "project",
+        vault=vault,
+        journal=log,
+        sandbox=sandbox,
+        workers=Workers(sandbox),
+        limits=Limits(),
+        extra_seconds=60,
+        renderer=Renderer(),
+        budget_seconds=60,
+        seed=0,
+    )
+    state: dict[str, Any] = {
+        "attempt": 1,
+        "code_author": "recipe",
+        "code_hash": vault.put_text("train()"),
+        "contract_hash": vault.put_json(contract.model_dump(mode="json")),
+        "seal_hash": vault.put_json(sealed.to_json()),
+    }
+    done = await runner(state, {"metadata": {"langgraph_step": 1}}, Runtime(context=context))  # type: ignore[arg-type]
+    kept = vault.get_json(done["run_hash"])
+    assert (kept["kind"], kept["kept"]) == ("timeout", True)
+    assert "its limit; the best model that it had saved is kept" in kept["message"]
+    assert next(entry.event for entry in log.entries if isinstance(entry.event, RunEnded)).kept

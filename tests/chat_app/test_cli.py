@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.llm.endpoint import Endpoint
 from chat_app.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -61,11 +62,24 @@ def test_the_version_is_the_packages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("run", "iris"), *(("run", "iris", "x", "--budget", wrong) for wrong in ("1", "nan")), ("fly",)]
+    "arguments",
+    [
+        ("run", "iris"),
+        *(("run", "iris", "x", "--budget", wrong) for wrong in ("1", "nan")),
+        ("fly",),
+        ("run", "iris", "x", "--profile", "foo"),
+    ],
 )
 def test_a_wrong_call_is_the_users_input(arguments: tuple[str, ...], tmp_path: Path) -> None:
     said = assert_one_sentence(modelwright(*arguments, folder=tmp_path), 2)
     assert f"See `modelwright {'run ' if arguments[0] == 'run' else ''}--help`." in said
+    assert "Value error" not in said
+
+
+def test_what_does_not_fit_the_table_is_refused_before_results_are_promised(tmp_path: Path) -> None:
+    refused = modelwright("run", "iris", "predict species", "--yes", "--split", "time:day", folder=tmp_path)
+    assert "“day”" in assert_one_sentence(refused, 2)
+    assert "Results go to" not in refused.stdout
 
 
 def in_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -186,6 +200,9 @@ def test_the_example_environment_names_every_setting_with_its_default() -> None:
     for name, field in Settings.model_fields.items():
         if name == "home":
             assert "MODELWRIGHT_HOME=" in text
+            continue
+        if field.annotation == Endpoint | None:
+            assert f"#MODELWRIGHT_{name.upper()}__BASE_URL=" in text
             continue
         default = (
             str(field.default).lower()

@@ -112,6 +112,9 @@ def test_more_of_the_same_changes_little(place: Path) -> None:
     assert found["comparison"]["rows"] == 80
     assert found["training"]["rows"] == 320 + 480
     assert found["training"]["script"] == "the recipe of the old project, unmodified"
+    audited = {one["probe"]: one for one in json.loads((place / "same/retrained/report.json").read_text())["audit"]}
+    assert audited["the agreed split"]["passed"], audited["the agreed split"]["detail"]
+    assert len(found["training"]["alarms"]) == sum(one["passed"] is False for one in audited.values())
     assert digest(place / "old") == before
     shown = {path.name for path in (place / "same").iterdir()}
     assert shown == {"replay.json", "replay.md", "charts", "retrained", "events.jsonl"}

@@ -106,6 +106,38 @@ def test_predict_knows_the_samples(finished: tuple[Path, str], tmp_path: Path) -
     done = modelwright("predict", finished[0], "iris", "--out", "p.csv", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("Predicted 150 rows: p.csv\n")
+    assert "the set holds the true class for 90 % or more on average" in done.stdout
+
+
+def test_predict_takes_rows_as_json_and_answers_in_json(finished: tuple[Path, str], tmp_path: Path) -> None:
+    row = '{"sepal_length_cm": 5.1, "petal_length_cm": 1.4, "petal_width_cm": 99}'
+    wishes = ("--row", row, "--fill-missing", "--level", "0.8", "--json")
+    done = modelwright("predict", finished[0], *wishes, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    (said,) = found["predictions"]
+    assert said["warnings"] == "petal_width_cm 99 is above what training had (up to 2.5)"
+    assert said["prediction"] in said["set"].split(" | ")
+    assert (found["rows"], found["interval"]["level"], found["rows_with_warnings"]) == (1, 0.8, 1)
+    assert "'sepal_width_cm' is not in the table and counts as missing" in " ".join(found["notes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "Name a table to predict, or give a row with --row"),
+        (("iris",), "Say with --out where the predictions go"),
+        (("iris", "--out", "p.csv", "--level", "95"), "The level 95 is not between 0.5 and 0.999; 0.9 is usual"),
+        (("--row", '{"petal_width_cm": 1}'), "With --fill-missing, what is not there counts as missing"),
+        (("--row", "petal_width_cm=1"), 'give an object such as {"age": 42}'),
+    ],
+)
+def test_predict_says_what_it_needs(
+    arguments: tuple[str, ...], sentence: str, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    done = modelwright("predict", finished[0], *arguments, folder=tmp_path)
+    assert_one_sentence(done, 2)
+    assert sentence in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a file system of its own can only be made by root")

@@ -12,6 +12,7 @@ from agents.events import Envelope, Event, event_type, payload_of
 from agents.state import Stage
 from chat_app.printable import printable
 from chat_app.terminal import LiveScreen, PlainScreen, open_screen, spark
+from tools.markdown import plain
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -71,6 +72,14 @@ def test_what_an_unverified_script_says_of_itself_is_called_a_claim() -> None:
 
 
 @pytest.mark.parametrize("make", [pipe, terminal])
+def test_a_model_that_was_stopped_before_it_was_judged_has_no_score_yet(make: object) -> None:
+    screen, out = make()  # type: ignore[operator]
+    row = {"model": "lightgbm", "cv_score": None, "seconds": 2.0}
+    screen.show(told(happened.Leaderboard("r", "roc_auc", (row,), verified=True)))
+    assert "no score yet" in out.getvalue()
+
+
+@pytest.mark.parametrize("make", [pipe, terminal])
 def test_a_script_cannot_steer_the_terminal(make: object) -> None:
     screen, out = make()  # type: ignore[operator]
     screen.show(told(happened.RunLog("r", "stdout", "\x1b]0;owned\x07\x1b[2J[red]hello[/red]\u202e")))
@@ -105,10 +114,27 @@ def test_a_new_fold_begins_a_new_curve() -> None:
 
 def test_a_blocked_script_is_shown_with_the_lines_that_block() -> None:
     finding = {"rule": "policy:network", "line": 3, "sentence": "It opens a connection.", "blocks": True}
+    finding["severity"] = "security"
     screen, out = pipe()
     screen.show(told(happened.CodeChecked(1, "h", (finding,), blocked=True)))
     assert "it must not run like this" in out.getvalue()
     assert "line 3: It opens a connection." in out.getvalue()
+
+
+def test_a_script_that_yes_approves_is_not_said_to_be_forbidden() -> None:
+    finding = {"rule": "leakage:x", "line": 3, "sentence": "It fits on all rows.", "blocks": True, "severity": "error"}
+    reason = "approved in advance, although the critic objects: It fits on all rows."
+    screen, out = pipe()
+    screen.show(told(happened.CodeChecked(1, "h", (finding,), blocked=True)))
+    screen.show(told(happened.Decided("", "code", "approve", "policy", reason)))
+    assert "it must not run unasked" in out.getvalue()
+    assert "Approved in advance by --yes, although the critic objects" in out.getvalue()
+
+
+def test_a_pipe_gets_no_escapes_of_markdown() -> None:
+    screen, out = pipe()
+    screen.show(told(happened.Answered(plain("run again with --split group:customer_id_2, not *this*"), "result")))
+    assert "--split group:customer_id_2, not *this*" in out.getvalue()
 
 
 def test_the_screen_follows_where_the_output_goes() -> None:

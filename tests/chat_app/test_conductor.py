@@ -145,7 +145,7 @@ async def test_stop_keeps_what_is_finished_and_rewind_goes_on(conductor: Conduct
     project = await conductor.new_project(policy=Policy(False, False))
     await conductor.start(project, "predict diagnosis", ["breast_cancer"])
     await until_type(conductor, project, "METRIC_SCALAR")
-    assert (await conductor.stop(project)).accepted
+    assert (await conductor.stop(project, keep=False)).accepted
     events = await conductor.events(project)
     assert events[-1].payload["outcome"] == "stopped"
     assert not (await conductor.stop(project)).accepted
@@ -184,7 +184,7 @@ async def test_a_message_while_running_is_refused_with_a_sentence(conductor: Con
     reply = await conductor.start(project, "predict something else")
     assert not reply.accepted
     assert "still working" in reply.sentence
-    await conductor.stop(project)
+    await conductor.stop(project, keep=False)
 
 
 async def test_a_drained_server_goes_on_after_its_restart(settings: Settings, sandbox: Sandbox) -> None:

@@ -91,7 +91,7 @@ async def test_after_a_stop_go_on_goes_on(conductor: Conductor) -> None:
     project = await conductor.new_project(policy=Policy(False, False))
     await conductor.start(project, "classify species", ["iris"])
     await until_type(conductor, project, "METRIC_SCALAR")
-    await conductor.stop(project)
+    await conductor.stop(project, keep=False)
     stopped = (await conductor.events(project))[-1]
     assert (await conductor.start(project, "go on")).accepted
     after = await to_the_end(conductor, project, stopped.seq)

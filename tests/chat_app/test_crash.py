@@ -29,24 +29,27 @@ def run_until(home: Path, kind: str, *, asks: bool = False) -> None:
         raise AssertionError(f"{kind} never came")
 
 
+ALWAYS = ("DATASET_SAMPLE_READY", "CODE_CHECKED", "RUN_STARTED", "SCORED")
+MOMENTS = (
+    "MESSAGE_RECEIVED",
+    "DATASET_SAMPLE_READY",
+    "PROFILE_SUMMARY",
+    "PROMPT_PARSED",
+    "PREPROCESS_PLAN",
+    "CODE_WRITTEN",
+    "CODE_CHECKED",
+    "RUN_STARTED",
+    "METRIC_SCALAR",
+    "RUN_ENDED",
+    "SCORED",
+    "AUDITED",
+    "REVIEWED",
+    "ARTIFACT_ADDED",
+)
+
+
 @pytest.mark.parametrize(
-    "kind",
-    [
-        "MESSAGE_RECEIVED",
-        "DATASET_SAMPLE_READY",
-        "PROFILE_SUMMARY",
-        "PROMPT_PARSED",
-        "PREPROCESS_PLAN",
-        "CODE_WRITTEN",
-        "CODE_CHECKED",
-        "RUN_STARTED",
-        "METRIC_SCALAR",
-        "RUN_ENDED",
-        "SCORED",
-        "AUDITED",
-        "REVIEWED",
-        "ARTIFACT_ADDED",
-    ],
+    "kind", [pytest.param(kind, marks=[] if kind in ALWAYS else [pytest.mark.slow]) for kind in MOMENTS]
 )
 async def test_a_killed_run_is_finished_by_the_next_server(tmp_path: Path, kind: str) -> None:
     run_until(tmp_path, kind)

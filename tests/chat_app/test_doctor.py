@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,16 @@ def test_a_sandbox_that_was_chosen_and_is_not_there_is_no_sandbox(choice: str, t
     code, found = told(tmp_path, MODELWRIGHT_SANDBOX=choice, MODELWRIGHT_DOCKER_IMAGE="nobody-has-this-image")
     assert (code, found["can_run"], found["checks"][0]["state"]) == (3, False, "bad")
     assert not any(check["text"].endswith(", in use") for check in found["sandboxes"])
+
+
+@pytest.mark.parametrize(("installed", "words"), [("chromium", "chromium is installed, but there is no screen"),
+                                                  ("nothing", "none found here")])  # fmt: skip
+def test_a_browser_without_a_screen_is_not_called_missing(tmp_path: Path, installed: str, words: str) -> None:
+    program = tmp_path / installed
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    environment = {"PATH": str(tmp_path), "MODELWRIGHT_HOME": str(tmp_path)}
+    script = "from chat_app.doctor import _browser; from chat_app.settings import Settings; print(_browser(Settings()))"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert words in done.stdout
+    assert "ssh -L 8000:localhost:8000" in done.stdout

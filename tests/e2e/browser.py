@@ -131,6 +131,16 @@ class Person:
         """One of a card's buttons."""
         card.locator(f'[data-action="{action}"]').click()
 
+    def stop_it_all(self) -> None:
+        """The panel's Stop; a second time when the first has kept a model and the work went on with it."""
+        panel = self.page.locator(".mw-panel")
+        self.press(panel, "stop")
+        while not self.events("TURN_ENDED"):
+            if any(event["payload"].get("kept") for event in self.events("RUN_ENDED")):
+                self.press(panel, "stop")
+                break
+            self.page.wait_for_timeout(50)
+
     def approve(self, kind: str) -> None:
         """Wait until the card asks and say yes."""
         self.press(self.at_gate(kind), "approve")

@@ -108,7 +108,7 @@ def test_after_stop_it_goes_on_and_the_panel_opens_again(person: Person) -> None
     person.approve("contract")
     person.approve("code")
     person.until_points(1)
-    person.press(person.page.locator(".mw-panel"), "stop")
+    person.stop_it_all()
     person.press(person.card("stopped", "waiting"), "go-on")
     code = person.at_gate("code")
     expect(person.page.locator('[data-action="go-on"]')).to_have_count(0)
@@ -172,7 +172,7 @@ def test_of_several_files_it_is_said_which_was_taken(person: Person, table: Path
     other.write_text("a,b\n" + "1,2\n" * 30)
     person.attach(other)
     person.start("Predict the diagnosis", table)
-    expect(person.page.get_by_text(f"took {table.name}")).to_be_visible()
+    expect(person.page.get_by_text(f"took {table.name}").first).to_be_visible()
 
 
 def test_a_narrow_screen_opens_the_panel_when_asked(server: Server, browser: BrowserContext) -> None:

@@ -103,7 +103,7 @@ def test_three_clicks_are_one_decision_and_stop_stops(person: Person, table: Pat
     assert (late.status, late.json()["accepted"]) == (409, False)
     person.until_points(1)
     assert person.trainings() == 1
-    person.press(person.page.locator(".mw-panel"), "stop")
+    person.stop_it_all()
     expect(person.page.locator(".mw-panel")).to_have_attribute("data-state", "stopped")
     expect(person.page.get_by_text("Everything that was finished is kept")).to_be_visible()
     expect(person.page.locator("#stop-button")).to_have_count(0)

@@ -24,7 +24,7 @@ from tests.sandbox.host import Host, stand, with_secret
 from tests.sandbox.levels import print_unavailable
 from tests.sandbox.scenes import job, play
 
-_PATIENT = Limits(cpus=2, memory_mb=512, seconds=120, processes=32, written_mb=16, output_mb=2)
+_PATIENT = Limits(cpus=2, memory_mb=512, seconds=240, processes=32, written_mb=16, output_mb=2)
 _NEIGHBOUR = """
 import shutil, time
 kept = open("inputs/private.txt").read()

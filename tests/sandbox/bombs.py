@@ -6,7 +6,7 @@ from sandbox.base import Limits, OutcomeKind
 from sandbox.probe import Level
 
 BRIEF = Limits(cpus=2, memory_mb=256, seconds=1, processes=24, written_mb=16, output_mb=1)
-PATIENT = replace(BRIEF, seconds=30)
+PATIENT = replace(BRIEF, seconds=120)
 """For bombs whose own limit must come first."""
 
 
@@ -32,8 +32,8 @@ _HOGS = """
 import os, time
 for _ in range(12):
     if os.fork() == 0:
-        x = bytearray(60_000_000); time.sleep(30)
-time.sleep(30)
+        x = bytearray(60_000_000); time.sleep(120)
+time.sleep(120)
 """
 _SHARED = """
 import mmap
@@ -48,8 +48,8 @@ for _ in range(8):
     if os.fork() == 0:
         kept = mmap.mmap(-1, 2**26)
         kept[::4096] = bytes(2**14)
-        time.sleep(30)
-time.sleep(30)
+        time.sleep(120)
+time.sleep(120)
 """
 _SEGMENTS = """
 import ctypes, os

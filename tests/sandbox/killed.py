@@ -33,7 +33,7 @@ TURNS = (1, 2, 3, 5, 8, 13)
 PHASES = ("warming", "ready", *(f"turn {turn}" for turn in TURNS), "running", "copying", "session")
 SECONDS = 2.0
 """In which nothing may be left of a killed application."""
-_SECONDS_TO_START = 60
+_SECONDS_TO_START = 200
 _LOOK_EVERY = 0.005
 _PR_SET_CHILD_SUBREAPER = 36
 BIG = "for number in range(40): open(f'outputs/{number}', 'wb').write(bytes(10_000_000))\nprint('written')"

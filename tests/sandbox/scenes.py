@@ -1,12 +1,17 @@
 """Words that the sandbox tests share: run a script to its end and look at what it said."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
+from typing import TypedDict, Unpack
 
 from sandbox.base import Job, Limits, Metric, Outcome, Output, Sandbox
 
 _numbers = count()
 SMALL = Limits(cpus=2, memory_mb=512, seconds=10, processes=32, written_mb=16, output_mb=1)
+PATIENT = replace(SMALL, seconds=120)
+"""For what takes longer on a machine that others use too."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,21 @@ class Played:
         return [dict(e.values) for e in self.events if isinstance(e, Metric)]
 
 
-def job(script: str, **parts: object) -> Job:
-    return Job(id=f"run-{next(_numbers)}", script=script, **{"limits": SMALL, **parts})  # type: ignore[arg-type]
+class Parts(TypedDict, total=False):
+    """What a job may have besides its script; limits are small unless they are given."""
+
+    inputs: Mapping[str, Path]
+    outputs: Path | None
+    limits: Limits
+    environment: Mapping[str, str]
 
 
-async def play(sandbox: Sandbox, script: str, **parts: object) -> Played:
+def job(script: str, **parts: Unpack[Parts]) -> Job:
+    parts.setdefault("limits", SMALL)
+    return Job(id=f"run-{next(_numbers)}", script=script, **parts)
+
+
+async def play(sandbox: Sandbox, script: str, **parts: Unpack[Parts]) -> Played:
     """Run the script; the outcome must be the last thing that comes."""
     events = [event async for event in sandbox.run(job(script, **parts))]
     outcome = events.pop()

@@ -6,6 +6,7 @@ The report is JSON. "idle" is what the application holds while nothing runs, bef
 """
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import json
@@ -230,7 +231,8 @@ class Storm:
         """Any process of any run, or of a box that stands ready; not what all runs come from."""
         victims = [child for child in _descendants() if child.pid not in self._lasting]
         if victims:
-            os.kill(self._random.choice(victims).pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(self._random.choice(victims).pid, signal.SIGKILL)
 
 
 async def play(level: Level, seconds: float, at_once: int) -> Report:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -249,7 +250,7 @@ fd = os.open("outputs", os.O_RDONLY | os.O_DIRECTORY)
 print(sorted(a.name for a in collect(fd, Path({str(out)!r}), 1000).files), end="")
 """
     for folder in (tmp_path, *tmp_path.parents[:3]):  # pytest-xdist puts one more in between
-        folder.chmod(0o777 if folder == tmp_path else 0o755)
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | (0o777 if folder == tmp_path else 0o055))  # may be /tmp
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("['d/x', 'good']", "")
     assert source.exists()

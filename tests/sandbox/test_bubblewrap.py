@@ -13,9 +13,9 @@ import pytest
 
 from sandbox import staging
 from sandbox.base import Limits
-from sandbox.bubblewrap import StandingBoxes
 from sandbox.local import LocalSandbox
 from sandbox.probe import try_level
+from sandbox.standing import StandingBoxes
 from tests.sandbox.host import PROJECT
 from tests.sandbox.scenes import SMALL, play
 from tests.sandbox.test_reduced import below, gone

@@ -223,6 +223,19 @@ async def test_results_are_never_written_elsewhere(
     assert not (tmp_path / "out").exists()
 
 
+async def test_what_stays_there_is_told_in_safe_words(scripted: DockerSandbox, fake: Path, tmp_path: Path) -> None:
+    ended = json.dumps({"why": "exit", "code": 0, "seconds": 1}).encode()
+    left = [["../a\x1b[2Jb/c", "a link"], ["\udcff", "too\ndeep"], ["n" * 900, "a link"]]
+    told = json.dumps({"left_behind": left, "more": 7}).encode()
+    frames = [(b"s", b""), (b"x", ended), (b"z", told)]
+    (fake / "stdout").write_bytes(b"".join(kind + len(text).to_bytes(4, "big") + text for kind, text in frames))
+    played = await play(scripted, "print('hi')", outputs=tmp_path / "out")
+    assert played.outcome.ok
+    assert played.outcome.left_behind == (
+        "_/a_[2Jb/c (a link)", "� (too_deep)", f"{'n' * 200} (a link)", "and 7 more",
+    )  # fmt: skip
+
+
 async def test_results_beyond_the_quota_are_not_taken(scripted: DockerSandbox, fake: Path, tmp_path: Path) -> None:
     ended = json.dumps({"why": "exit", "code": 0, "seconds": 1}).encode()
     about = json.dumps({"name": "a", "bytes": 2**40}).encode()
@@ -350,6 +363,7 @@ print('@@{"score": %s}' % model.score([[0], [1]], [0, 1]))
 frame.to_parquet('outputs/out.parquet')
 os.makedirs('outputs/charts'); open('outputs/charts/a.txt', 'w').write('chart')
 os.symlink('/etc/passwd', 'outputs/link'); os.mkfifo('outputs/pipe')
+os.makedirs('outputs/' + 'd/' * 33); open('outputs/' + 'd/' * 32 + 'file', 'w').write('deep')
 try:
     open('inputs/train.csv', 'a')
 except OSError as problem:
@@ -363,7 +377,10 @@ except OSError as problem:
     assert columns == "['a', 'b']"
     assert refused in ("Read-only file system", "Permission denied")
     assert played.metrics == [{"score": 1.0}]
-    assert {file.name for file in played.outcome.files} == {"out.parquet", "charts/a.txt"}
+    deep = "d/" * 32
+    assert {file.name for file in played.outcome.files} == {"out.parquet", "charts/a.txt", f"{deep}file"}
+    left = (f"{deep}d (too deep)", "link (a link)", "pipe (neither a file nor a folder)")
+    assert played.outcome.left_behind == left
     assert not (tmp_path / "out" / "link").exists()
     assert played.outcome.cost_seconds == 0
     assert played.outcome.peak_memory_mb > 20

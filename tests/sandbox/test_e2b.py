@@ -178,6 +178,8 @@ open('outputs/shut', 'w').write('shut'); os.chmod('outputs/shut', 0)
     found = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
     assert found.items() >= {"real.txt": "real", "twin.txt": "real", "a_b_.txt": "odd", "rf": "dash"}.items()
     assert not {"link.txt", "folder", "pipe"} & set(found)
+    left = {"folder (a link)", "link.txt (a link)", "pipe (neither a file nor a folder)"}
+    assert left <= set(played.outcome.left_behind)
     assert all(path.is_file() and not path.is_symlink() for path in (tmp_path / "out").iterdir())
 
 

@@ -7,14 +7,14 @@ import pytest
 
 from sandbox.base import Limits, OutcomeKind
 from sandbox.cgroups import Usage
-from sandbox.ending import Facts, kind_of, sentence, told_code, told_signal
+from sandbox.ending import Facts, Stopped, kind_of, sentence, told_code, told_signal
 
 LIMITS = Limits(memory_mb=100, processes=8, seconds=5)
 
 
 def facts(
     *,
-    stopped: str | None = None,
+    stopped: Stopped | None = None,
     why: str | None = "exit",
     code: int | None = 1,
     sig: int | None = None,
@@ -22,7 +22,7 @@ def facts(
     usage: Usage | None = None,
     said: str = "",
 ) -> Facts:
-    return Facts(stopped, why, code, sig, tasks, usage or Usage(), said)  # type: ignore[arg-type]
+    return Facts(stopped, why, code, sig, tasks, usage or Usage(), said)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sandbox.base import SandboxError
 from sandbox.local import LocalSandbox
 from sandbox.probe import Level, try_level
 from tests.sandbox.host import PROJECT
-from tests.sandbox.scenes import play
+from tests.sandbox.scenes import PATIENT, play
 
 REFUSED = """
 import array, ctypes, fcntl, os, socket, struct
@@ -152,7 +152,7 @@ async def test_a_device_keeps_its_times_and_the_scripts_own_files_change_theirs(
 
 
 async def test_workers_need_nothing_of_what_is_refused(sandbox: LocalSandbox) -> None:
-    played = await play(sandbox, WORKERS)
+    played = await play(sandbox, WORKERS, limits=PATIENT)
     assert played.stdout == "[2, 4]\n[2, 4]\n[2, 4] 0\n", played.stderr
 
 

@@ -14,7 +14,7 @@ import pytest
 from sandbox import cgroups, probe
 from sandbox.base import Limits, Outcome, Output, SandboxBroken, SandboxError, SandboxUnavailable
 from sandbox.local import LocalSandbox
-from tests.sandbox.scenes import job, play
+from tests.sandbox.scenes import PATIENT, job, play
 
 PROJECT = Path(__file__).resolve().parents[2]
 STUBBORN = """
@@ -185,7 +185,7 @@ async def test_stopping_a_run_by_name_gives_an_outcome(sandbox: LocalSandbox, tm
     "script", ["while True: print('x' * 10000)", "sum(range(9**7))\nprint('on')\nwhile True: pass"]
 )
 async def test_whoever_ends_a_run_its_figures_are_told(sandbox: LocalSandbox, script: str) -> None:
-    begun = job(f"x = bytearray(20_000_000)\n{script}")
+    begun = job(f"x = bytearray(20_000_000)\n{script}", limits=PATIENT)
     events = []
     async for event in sandbox.run(begun):
         events.append(event)

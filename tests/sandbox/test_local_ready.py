@@ -11,10 +11,11 @@ from textwrap import dedent
 import pytest
 
 from sandbox.base import Limits, Outcome, Output
+from sandbox.launch import Zygote
 from sandbox.local import LocalSandbox
 from sandbox.probe import probe
 from sandbox.relief import Shift
-from tests.sandbox.scenes import job, play
+from tests.sandbox.scenes import Parts, job, play
 from tests.sandbox.test_local_life import processes_of, wait_until_gone
 
 
@@ -75,7 +76,7 @@ async def test_a_box_gets_its_limits_and_its_world_from_the_job(alone: LocalSand
     """
     limits = Limits(cpus=1, memory_mb=200, seconds=20, processes=7, written_mb=33, output_mb=1)
     await alone.stand()
-    parts = {"inputs": {"table.csv": tmp_path / "table.csv"}, "environment": {"ME": "me"}, "limits": limits}
+    parts: Parts = {"inputs": {"table.csv": tmp_path / "table.csv"}, "environment": {"ME": "me"}, "limits": limits}
     played = await play(alone, dedent(script), **parts)
     said = ["33 100 100", "8 1 1", "me ['a', '1'] \nimpo", "/dev/null", "too much"]
     assert played.stdout == "\n".join(said).replace("\\n", "\n") + "\n", played.stderr
@@ -177,7 +178,8 @@ async def test_a_zygote_is_relieved_and_cuts_no_run() -> None:
 
 async def _pid(sandbox: LocalSandbox) -> int:
     source = await sandbox._relief.ready()
-    return int(source.process.pid)  # type: ignore[attr-defined]
+    assert isinstance(source, Zygote)
+    return source.process.pid
 
 
 async def test_a_crash_touches_no_other_run(alone: LocalSandbox) -> None:

@@ -11,7 +11,7 @@ from sandbox.base import Limits, SandboxError
 from sandbox.local import LocalSandbox
 from tests.sandbox.scenes import play
 
-ROOMY = Limits(cpus=2, memory_mb=2048, seconds=60)
+ROOMY = Limits(cpus=2, memory_mb=2048, seconds=200)
 
 
 async def test_a_script_says_hello(sandbox: LocalSandbox) -> None:

@@ -99,13 +99,12 @@ MEMORY = {"shared": SHARED, "shared and shut": SHARED_AND_SHUT, "leader": LEADER
 DISK = {"odd name": ODD_NAME, "last thread": LAST_THREAD}
 
 
-def watched(script: str, **limits: float) -> tuple[str | None, TreeMeter]:
+def watched(script: str, memory_mb: int = 200, cpu_seconds: float = 60.0) -> tuple[str | None, TreeMeter]:
     """What the watch says of a script that runs as a child of ours, without a sandbox."""
-    asked = {"memory_mb": 200, "cpu_seconds": 60.0} | limits
     with tempfile.TemporaryDirectory() as place:
         outputs = Path(place, "outputs")
         outputs.mkdir()
-        meter = TreeMeter(Quota({str(outputs): 32}, 60), lambda _: (0, 0), **asked)  # type: ignore[arg-type]
+        meter = TreeMeter(Quota({str(outputs): 32}, 60), lambda _: (0, 0), memory_mb=memory_mb, cpu_seconds=cpu_seconds)
         command = [sys.executable, "-I", "-c", script]
         with subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, env={"TMPDIR": place}) as child:
             try:

@@ -3,12 +3,14 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
 from sandbox.base import Session, SessionEnded
 from sandbox.local import LocalSandbox
-from tests.sandbox.scenes import SMALL, job
+from sandbox.session import LocalSession
+from tests.sandbox.scenes import SMALL, Parts, job
 
 HEAD = """
 import os, sys, time, struct
@@ -27,7 +29,7 @@ ECHO = HEAD + "while True: say(hear()[::-1])"
 MANY = 200 * 2**20
 
 
-async def serve(sandbox: LocalSandbox, script: str, **parts: object) -> Session:
+async def serve(sandbox: LocalSandbox, script: str, **parts: Unpack[Parts]) -> Session:
     return await sandbox.serve(job(HEAD + script, **parts))
 
 
@@ -119,7 +121,8 @@ async def test_every_death_is_typed(sandbox: LocalSandbox, script: str, kind: st
 
 async def until_it_has_spoken(session: Session) -> None:
     """A test of the same machine may look at the pipe."""
-    answers = session._run.asking[1]  # type: ignore[attr-defined]  # a generator
+    assert isinstance(session, LocalSession)
+    answers = session._run.asking[1]
     loop, there = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(answers, there.set)
     await there.wait()

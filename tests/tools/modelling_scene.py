@@ -81,6 +81,7 @@ def contract_for(
         split=split or Split(rule="random" if regression else "stratified"),
         metric=metric or default,
         also=also,
+        candidates=("linear", "lightgbm", "extra_trees"),
         seed=seed,
     )
 

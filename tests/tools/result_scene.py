@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tools.audit import Probe
@@ -103,6 +104,7 @@ def make(task: Task, folder: Path) -> Result:
     (model / "train.py").write_text(script)
     predictions = folder / "score" / "predictions.parquet"
     _predict(predictor_for(contract), model, sealed.holdout_features, predictions)
+    as_scored(predictions, contract)
     both = {"train.parquet": sealed.train, "holdout_features.parquet": sealed.holdout_features}
     simple = _run(folder / "baseline", baseline_for(contract), both)
     labels = sealed.holdout_labels
@@ -175,6 +177,15 @@ def _predict(program: str, model: Path, table: Path, output: Path) -> None:
     (model / "predict.py").write_text(program, encoding="utf-8")
     subprocess.run([sys.executable, model / "predict.py", table, output], check=True, capture_output=True)
     (model / "predict.py").unlink()
+
+
+def as_scored(predictions: Path, contract: Contract) -> None:
+    """What predict.py wrote in the form of our own scoring: row, prediction, p_0, p_1, ..."""
+    found = pq.read_table(predictions)
+    columns = {"row": range(found.num_rows), "prediction": found.column("prediction")}
+    labels = {code: f"p_{label}" for code, label in enumerate(contract.classes)}
+    columns |= {f"p_{code}": found.column(name) for code, name in labels.items() if name in found.column_names}
+    pq.write_table(pa.table(columns), predictions)
 
 
 def _run(folder: Path, script: str, inputs: dict[str, Path]) -> Path:

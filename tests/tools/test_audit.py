@@ -1,6 +1,7 @@
 """The probes: silent on honest tables, loud on planted traps, and unmoved by a probe file that lies."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from sandbox.base import Sandbox
 from tests.tools.modelling_scene import contract_for, numbers, run, sealed_scene, two_classes, write_predictions
-from tools.audit import Probe, assemble, duplicates_across_split, read_probe
+from tools.audit import Probe, assemble, duplicates_across_split
 from tools.contract import Contract, Split
+from tools.probes.evidence import read_probe
 from tools.recipes import audit_for
 from tools.score import score
 from tools.seal import Sealed
@@ -39,9 +41,12 @@ def planted(folder: Path, content: Any) -> tuple[Path, Contract, Sealed]:
 async def test_an_honest_table_raises_no_alarm(sandbox: Sandbox, tmp_path: Path) -> None:
     columns = two_classes(600)
     found = await probes(sandbox, columns, contract_for(columns, "answer"), tmp_path)
-    assert set(found) == {"shuffled target", "single column", "duplicates across the split"}
+    assert {"shuffled target", "single column", "duplicates across the split", "sums and products"} <= set(found)
     assert all(probe.passed for probe in found.values()), found
     assert "“age”" in found["single column"].detail
+    assert found["the audit itself"].detail.startswith(
+        "The audit itself was tested: 3 of 3 planted leaks found, 0 false"
+    )
 
 
 @pytest.mark.parametrize("kind", ["number", "category"])
@@ -56,6 +61,10 @@ async def test_a_column_that_is_the_target_is_named(sandbox: Sandbox, tmp_path: 
     assert not found["single column"].passed
     assert found["single column"].detail.startswith("“refund”")
     assert "fail in use" in found["single column"].detail
+    assert found["single column"].in_use.startswith("In use the model would have to do without “refund”")
+    repair = found["single column"].repair
+    assert repair is not None
+    assert (repair.changes, repair.flag) == ({"exclude": ["refund"]}, "--drop refund")
 
 
 async def test_a_near_copy_of_a_number_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -66,6 +75,34 @@ async def test_a_near_copy_of_a_number_is_named(sandbox: Sandbox, tmp_path: Path
     assert not found["single column"].passed
     assert "“gross”" in found["single column"].detail
     assert found["shuffled target"].passed
+
+
+async def test_a_total_that_contains_the_target_and_noise_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    columns = numbers(600)
+    generator = np.random.default_rng(0)
+    columns["fees"] = generator.gamma(2.0, 60_000, 600)
+    columns["total"] = columns["price"] + columns["fees"] + generator.normal(0, 5_000, 600)
+    columns["size"] = columns["size"] + generator.normal(0, 60, 600)
+    found = await probes(sandbox, columns, contract_for(columns, "price"), tmp_path)
+    assert not found["sums and products"].passed
+    assert "× “total”" in found["sums and products"].detail
+    repair = found["sums and products"].repair
+    assert repair is not None
+    assert "total" in repair.changes["exclude"]
+
+
+async def test_an_honest_trend_is_no_leak(sandbox: Sandbox, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    days = np.arange(500)
+    columns = {
+        "date": [date(2022, 1, 1) + timedelta(days=int(day)) for day in days],
+        "visitors": generator.normal(300, 40, 500),
+        "sales": 100 + 0.2 * days + generator.normal(0, 2, 7)[days % 7] + generator.normal(0, 1, 500),
+    }
+    contract = contract_for(columns, "sales", split=Split(rule="time", column="date"))
+    found = await probes(sandbox, columns, contract, tmp_path)
+    assert found["single column"].passed, found["single column"].detail
+    assert found["sums and products"].passed, found["sums and products"].detail
 
 
 async def test_several_classes_and_a_column_that_says_which(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -153,8 +190,9 @@ def test_twins_across_the_split_are_counted_and_weighed(tmp_path: Path) -> None:
         )
         result = score(sealed.holdout_labels, made, contract, baselines={"dummy": made})
         probe = assemble(path, contract, sealed, predictions=made, score=result)[2]
-        assert probe.passed is not carried
+        assert not probe.passed
         assert ("memory" in probe.detail) is carried
+        assert ("copies, the target included" in probe.detail) is not carried
 
 
 def test_odd_column_names_do_not_break_the_search_for_twins(tmp_path: Path) -> None:
@@ -186,3 +224,23 @@ def test_parts_that_overlap_in_time_are_an_alarm(tmp_path: Path) -> None:
     order = assemble(path, contract, sealed)[-1]
     assert (order.probe, order.passed) == ("time order", False)
     assert order.detail.endswith("They overlap, so the future leaks.")
+
+
+def test_equal_rows_with_other_targets_are_no_copies(tmp_path: Path) -> None:
+    """A table of two small columns: rows are equal by chance, and what they are asked for differs."""
+    generator = np.random.default_rng(0)
+    colour, size = generator.choice(["red", "blue"], 400).tolist(), generator.integers(0, 3, 400)
+    columns = {"colour": colour, "size": size, "answer": generator.choice(["yes", "no"], 400).tolist()}
+    contract = contract_for(columns, "answer")
+    sealed = sealed_scene(columns, contract, tmp_path)
+    rows = len(pq.read_table(sealed.holdout_labels))
+    p = 0.5 + 0.1 * generator.random(rows)
+    made = write_predictions(
+        tmp_path / "made.parquet", row=np.arange(rows), prediction=["yes"] * rows, p_0=1 - p, p_1=p
+    )
+    result = score(sealed.holdout_labels, made, contract, baselines={"dummy": made})
+    path = tmp_path / "probe.json"
+    path.write_text(json.dumps({**HONEST, "single": {"size": 0.5}}))
+    twins = assemble(path, contract, sealed, predictions=made, score=result)[2]
+    assert (twins.probe, twins.passed) == ("duplicates across the split", True)
+    assert twins.evidence["share"] == 1.0

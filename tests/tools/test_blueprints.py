@@ -391,7 +391,7 @@ def test_without_a_blueprint_the_script_is_the_recipe_and_nothing_else(tmp_path:
     assert "DERIVED" not in script
     assert "with_derived" not in script
     with pytest.raises(ValueError, match="no parameter DERIVED"):
-        fill("classification", {"DERIVED": {}})
+        fill("predict", {"DERIVED": {}})
 
 
 def test_the_script_carries_only_the_functions_that_it_uses_and_passes_the_critic(tmp_path: Path) -> None:

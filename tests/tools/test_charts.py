@@ -68,6 +68,15 @@ def test_every_chart_is_valid_vega_lite_and_brings_no_theme(chart: Chart) -> Non
     assert chart.title
 
 
+def test_importance_says_in_words_what_matters_and_how_much_was_measured() -> None:
+    one, both = ("tenure", 0.1, 0.08, 0.12), ("plan", 0.05, 0.04, 0.06)
+    useless = ("city", -0.01, -0.02, 0.0)
+    assert charts.importance([one, both], "ROC-AUC").alt == "Permutation importance: tenure and plan matter most."
+    few = charts.importance([one, useless], "ROC-AUC", of=10).alt
+    assert few == "Permutation importance: tenure matters most. Only 2 of 10 columns could be measured."
+    assert charts.importance([useless], "ROC-AUC", of=1).alt == "Permutation importance: no column matters."
+
+
 def test_all_are_drawn_as_pictures_of_a_readable_size(renderer: Renderer, tmp_path: Path) -> None:
     found = all_charts()
     for index, chart in enumerate(found):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.result_scene import Result
+from tests.tools.result_scene import Result, as_scored
 from tools.chart_images import Renderer
 from tools.export import ExportError, export
 from tools.predictions import read_predictions
@@ -22,7 +22,9 @@ FILES = {
     "report.json", "report.md", "leaderboard.csv", "contract.json", "train.py", "notebook.ipynb", "requirements.txt",
     "README.md", "inputs/train.parquet", "inputs/contract.json", "inputs/holdout_features.parquet",
     "holdout/labels.parquet", "model/model.joblib", "model/schema.json", "model/train.py", "model/predict.py",
-    "model/contract.json", "model/reference.json", "model/requirements.txt", "model/README.md", "bundle.zip",
+    "model/explain.py", "model/background.parquet",
+    "model/contract.json", "model/reference.json", "model/conformal.json", "model/requirements.txt", "model/README.md",
+    "bundle.zip",
 }  # fmt: skip
 
 
@@ -36,6 +38,7 @@ def write(result: Result, into: Path, renderer: Renderer, **changes: Any) -> dic
     given = {
         "report": result.report, "contract": result.contract, "script": result.script, "sealed": result.sealed,
         "model": result.model, "charts": result.charts[:1], "into": into, "renderer": renderer,
+        "predictions": result.model.parents[2] / "score" / "predictions.parquet",
     }  # fmt: skip
     return {artifact.name: artifact.path for artifact in export(**{**given, **changes})}
 
@@ -120,6 +123,7 @@ def test_the_folder_can_train_and_predict_by_itself(result: Result, tmp_path: Pa
         output = into / f"outputs/{number}.parquet"
         command = [sys.executable, "model/predict.py", "inputs/holdout_features.parquet", str(output), model]
         subprocess.run(command, cwd=into, check=True, capture_output=True)
+        as_scored(output, result.contract)
     one, two = (
         read_predictions(into / f"outputs/{n}.parquet", result.contract, result.sealed.rows_holdout) for n in (0, 1)
     )
@@ -138,11 +142,15 @@ def test_predict_py_reads_csv_names_missing_columns_and_explains_itself(
         command = [sys.executable, str(into / "model" / "predict.py"), *arguments]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
-    done = run("table.csv", "answers.csv")
+    refused = run("table.csv", "answers.csv")
+    assert refused.returncode == 1
+    assert "“table.csv” lacks the columns “mean texture”, “mean perimeter”" in refused.stderr
+    assert not (tmp_path / "answers.csv").exists()
+    done = run("table.csv", "answers.csv", "--fill-missing")
     assert done.returncode == 0, done.stderr
-    assert "Not in the table, so treated as missing: mean texture" in done.stdout
+    assert "Not in the table, so missing in every row: mean texture" in done.stdout
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 3
-    assert "Usage" in run().stderr
+    assert "usage: predict.py" in run().stderr
 
 
 def test_requirements_pin_what_is_imported(result: Result, tmp_path: Path, renderer: Renderer) -> None:

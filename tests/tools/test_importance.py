@@ -13,7 +13,7 @@ from sandbox.base import Sandbox
 from tests.tools.modelling_scene import contract_for, model_folder, run, sealed_scene, two_classes
 from tools.answers import ModelFailed
 from tools.contract import Contract
-from tools.importance import MAX_ROWS, REPEATS, UNVERIFIED, Measured, importance
+from tools.importance import FEW_ROWS, MAX_ROWS, REPEATS, UNVERIFIED, Measured, importance
 from tools.predictions import Predictions, PredictionsRefused, write_predictions
 from tools.seal import Sealed
 from tools.worker import Workers
@@ -68,7 +68,8 @@ async def test_the_model_sees_the_sealed_rows_with_one_column_shuffled_and_no_la
     scene = Scene(tmp_path)
     await scene.measured()
     rows = pq.read_table(scene.sealed.holdout_features)
-    first = scene.asked[0]
+    first = scene.asked[0].slice(0, len(rows))
+    assert len(scene.asked[0]) == 3 * len(rows), "all columns of a small table in one question"
     assert first.column_names == rows.column_names
     assert "answer" not in first.column_names
     changed = [name for name in rows.column_names if first[name].to_pylist() != rows[name].to_pylist()]
@@ -105,7 +106,7 @@ async def test_a_fast_model_is_asked_about_many_columns_at_once(tmp_path: Path) 
 
 
 async def test_a_model_that_fails_on_the_way_keeps_what_was_measured(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, seconds=20.0)  # so slow that columns are asked about one by one
+    scene = Scene(tmp_path, seconds=20.0, more=8)  # eleven columns; ten go into the first question
 
     def fail(honest: Predictions) -> Predictions:
         if len(scene.asked) > 1:
@@ -114,8 +115,39 @@ async def test_a_model_that_fails_on_the_way_keeps_what_was_measured(tmp_path: P
 
     scene.bend = fail
     found = await scene.measured(1000)
-    assert [item.column for item in found.columns] == [scene.contract.features[0]]
-    assert found.note == "Importance of 1 of 3 columns; the model failed: The script crashed (SIGSEGV)."
+    assert {item.column for item in found.columns} == set(scene.contract.features[:10])
+    assert found.note == "Importance of 10 of 11 columns; the model failed: The script crashed (SIGSEGV)."
+
+
+async def test_what_tells_most_is_measured_first_and_a_slow_model_is_asked_about_fewer_rows(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, rows=12_000, seconds=2.0, more=14)
+    found = await importance(
+        scene.ask,
+        scene.sealed.holdout_labels,
+        scene.sealed.holdout_features,
+        scene.predictions,
+        scene.contract,
+        seconds=10,
+        telling={"x7": 0.9, "age": 0.8, "noise": 0.1},
+        clock=lambda: scene.now,
+    )
+    assert [len(table) for table in scene.asked[:2]] == [MAX_ROWS, 3 * FEW_ROWS]
+    assert {item.column for item in found.columns} >= {"x7", "age", "noise"}
+    assert 3 < len(found.columns) < 17
+    assert found.columns[0].column == "age"
+    assert scene.now <= 12
+
+
+async def test_the_start_of_the_model_is_not_taken_for_its_speed(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, rows=12_000, more=14)
+    plain = scene.ask
+
+    async def ask(table: pa.Table) -> Predictions:
+        scene.now += 0.02 if scene.asked else 6.0
+        return await plain(table)
+
+    scene.ask = ask  # type: ignore[method-assign]
+    assert len((await scene.measured(10)).columns) == 17
 
 
 async def test_answers_that_cannot_be_judged_are_a_note(tmp_path: Path) -> None:

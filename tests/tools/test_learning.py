@@ -1,6 +1,7 @@
 """The learning curve: a question that needs more rows, one that does not, and unsound answers of the sandbox."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_noise_is_not_called_a_gain(tmp_path: Path) -> None:
     found = learned(columns, "answer", tmp_path)
     assert all(one.ci_low <= one.loss <= one.ci_high for one in found.points)
     assert found.points[-1].loss > 0.6
+
+
+def test_where_more_rows_hurt_the_interval_has_the_sign_of_the_value(tmp_path: Path) -> None:
+    path = tmp_path / "learning.json"
+    path.write_text(json.dumps({"rows": [100, 200], "losses": [[0.50, 0.51, 0.50, 0.51], [0.55, 0.56, 0.55, 0.57]]}))
+    found = learning(path, task="binary")
+    assert found.gain is not None
+    assert found.gain < 0
+    said = re.search(
+        r"raised the log-loss of a light model by ([\d.]+)% \(95 % interval ([\d.-]+)% to ([\d.-]+)%", found.sentence
+    )
+    assert said is not None, found.sentence
+    value, low, high = map(float, said.groups())
+    assert 0 < low < value < high
 
 
 @pytest.mark.parametrize(

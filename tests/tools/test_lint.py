@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools import recipes
-from tools.contract import ColumnPlan, Contract, Role, Split, Task
+from tools.contract import ColumnPlan, Contract, ProfileName, Role, Split, SplitRule, Task
 from tools.lint import Finding, Review, check
 
 SCRIPTS = Path(__file__).parents[1] / "data" / "ordinary_scripts.txt"
@@ -46,9 +46,15 @@ def test_there_are_thirty_of_them() -> None:
     assert len(ordinary()) == 30
 
 
-@pytest.mark.parametrize("name", ["classification", "regression"])
-def test_our_own_recipes_pass_without_a_remark(name: str) -> None:
-    assert check(recipes.text(name), target="target", features=["x"]) == ()
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("profile", ["best", "compact", "explainable"])
+@pytest.mark.parametrize("rule", ["random", "time", "group"])
+def test_our_own_recipes_pass_without_a_remark(task: Task, profile: ProfileName, rule: SplitRule) -> None:
+    contract = odd_contract(task, "target", ["x", "y", "z", "a", "b", "c", "d"]).model_copy(
+        update={"profile": profile, "split": Split(rule=rule, column="x"), "weight_column": "w"}
+    )
+    code = recipes.recipe_for(contract, train_seconds=10)
+    assert check(code, target="target", features=contract.features, classes=contract.classes) == ()
 
 
 SECURITY = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tools.markdown import plain
+from tools.markdown import plain, read_aloud
 
 MARKUP = st.text(st.sampled_from("ab1 *_`[]()!<>#|~$&:;/\\-+=.@\n"), max_size=30)
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -24,6 +24,11 @@ def test_whatever_the_words_are_they_are_read_as_they_stand(words: str) -> None:
     seen, kinds = read(plain(words))
     assert seen.replace("\u2060", "") == " ".join(words.split())
     assert kinds <= {"paragraph_open", "paragraph_close", "text", "text_special"}
+
+
+@given(MARKUP)
+def test_without_a_reader_the_words_are_there_again(words: str) -> None:
+    assert read_aloud(plain(words)) == " ".join(words.split())
 
 
 @pytest.mark.parametrize("words", ["http://a.example/b", "www.a.example", "me@a.example", "HTTPS://a.example"])

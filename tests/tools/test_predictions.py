@@ -1,5 +1,7 @@
 """Predictions files made to hurt: each is refused by its footer, before a value of it is decoded."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,3 +133,56 @@ def test_numbers_that_no_score_can_be_computed_from_are_refused(tmp_path: Path) 
     pq.write_table(pa.table({"row": [0, 1, 2], "prediction": [1e200, 1.0, -1e90]}), tmp_path / "made.parquet")
     with pytest.raises(PredictionsRefused, match="^2 predictions are beyond"):
         read_predictions(tmp_path / "made.parquet", contract, 3)
+
+
+LIE = """
+import resource, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from tests.tools.modelling_scene import contract_for
+from tools.predictions import PredictionsRefused, read_predictions
+
+def varint(number):
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*digits, number])
+
+def read_varint(data, place):
+    end = place
+    while data[end] & 128:
+        end += 1
+    return sum((data[at] & 127) << 7 * (at - place) for at in range(place, end + 1)), end + 1
+
+path, rows = Path(sys.argv[1]), 5_000
+columns = {"row": np.arange(rows), "prediction": np.random.default_rng(0).normal(size=rows)}
+pq.write_table(pa.table(columns), path, use_dictionary=False)
+part, data = pq.read_metadata(path).row_group(0).column(1), bytearray(path.read_bytes())
+size = part.data_page_offset + 3  # a page header: type, unpacked size, packed size, each a zigzag number
+_, packed = read_varint(data, size)
+given, end = read_varint(data, packed + 1)
+claim = varint(2 * 2_000_000_000)
+more = len(claim) - (packed - size)
+chunk = part.data_page_offset + part.total_compressed_size
+header = data[:size] + claim + data[packed : packed + 1] + varint(given - 2 * more)
+path.write_bytes(header + data[end : chunk - more] + data[chunk:])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_predictions(path, contract_for({"x": [1.0], "y": [1.0]}, "y"), rows)
+except PredictionsRefused as refused:
+    print(refused)
+touched = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(pa.default_memory_pool().max_memory() // 10**6, touched // 1024)
+"""
+
+
+def test_a_page_that_claims_two_gigabytes_costs_address_space_but_no_memory(tmp_path: Path) -> None:
+    """No footer says how large a page is. Arrow reserves what the page claims, and finds the lie before it fills it."""
+    done = subprocess.run([sys.executable, "-c", LIE, str(tmp_path / "lie.parquet")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    sentence, numbers = done.stdout.strip().splitlines()
+    assert sentence == "lie.parquet is damaged and cannot be read as Parquet."
+    reserved, touched = map(int, numbers.split())
+    assert reserved > 1_900  # the lie was told and believed
+    assert touched < 50

@@ -190,6 +190,9 @@ async def test_probabilities_that_cannot_be_true_are_refused(ask: Ask, chances: 
 def test_the_program_that_stays_loads_models_with_the_text_that_people_take_home() -> None:
     contract = contract_for(two_classes(), "answer")
     home, worker = recipes.predictor_for(contract), recipes.worker_for(contract)
-    assert worker.startswith(home[: home.index("if __name__")])
+    loading = home[home.index("HERE = Path") : home.index("Known = ")].rstrip()
+    assert "def predict(model, table):" in loading
+    assert loading in worker
+    assert not any("tools." in line for line in home.splitlines() if line.startswith(("import ", "from ")))
     assert "tools.recipes" not in worker
     assert [node.col_offset for node in ast.walk(ast.parse(worker)) if isinstance(node, ast.ImportFrom)] == [0, 0, 0]

@@ -51,6 +51,17 @@ def test_the_numbers_of_a_number(describe: Describe) -> None:
         assert column.quantiles[name] == pytest.approx(float(np.quantile(values, share)))
 
 
+@pytest.mark.parametrize("values", [[2**52 + 2] * 20, [2**60, 2**60 + 256] * 10, [1.7e308] * 20, [5e-324, 1e-323] * 10])
+def test_numbers_too_large_or_too_near_for_bins_are_described_all_the_same(
+    describe: Describe, values: list[float]
+) -> None:
+    histogram = describe(table(x=values, y=["a"] * 20)).column("x").histogram
+    if histogram is not None:
+        assert sum(histogram.counts) == 20
+        assert list(histogram.edges) == sorted(set(histogram.edges))
+        assert all(math.isfinite(edge) for edge in histogram.edges)
+
+
 def test_a_histogram_counts_what_numpy_counts(describe: Describe) -> None:
     draw = random.Random(2)
     values = [round(draw.gauss(0, 1), 4) for _ in range(1000)]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import runpy
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,15 +20,18 @@ from tools.contract import Contract, Split
 from tools.drift import drift
 from tools.fresh import with_old_rows, write_fresh
 from tools.ingest import Dataset, ingest
+from tools.metrics import METRICS
 from tools.model_folder import schema_text
 from tools.original import Original, OriginalError, open_original, training_rows
 from tools.predictions import Predictions, write_predictions
+from tools.recipes import audit_for
 from tools.reference import FILE, reference_text
 from tools.replay import Finding, ReplayError, fit, fresh_rows, judgeable
-from tools.replay_report import json_text, replay_charts, replay_json, replay_md
+from tools.replay_report import _how, json_text, replay_charts, replay_json, replay_md
 from tools.retype import retyped
 from tools.seal import Sealed, seal
-from tools.versus import versus
+from tools.split_proof import prove
+from tools.versus import _sentence, versus
 
 
 def loans(rows: int, seed: int, **changed: Any) -> dict[str, Any]:
@@ -377,6 +381,10 @@ def test_a_better_old_model_is_kept(tmp_path: Path) -> None:
 def test_two_models_of_a_kind_show_no_difference(tmp_path: Path) -> None:
     found, _ = judged(tmp_path, old=1.0, new=1.0)
     assert found.verdict == "no difference"
+    assert METRICS["rmse"].format(72061.4) == "72,061"
+    one_sided = found.difference.model_copy(update={"ci_low": 0.0, "ci_high": 0.0178, "value": 0.01})
+    words = _sentence("no difference", found.old, found.new, one_sided, contract_for(loans(60, 1), "repaid"), "")
+    assert "A gain of up to 0.0178 would look the same, so nothing speaks" in words
     assert found.difference.ci_low <= 0 <= found.difference.ci_high
     assert "no difference that these rows can show" in found.sentence
 
@@ -423,6 +431,15 @@ def test_the_report_says_it_to_people_and_to_programs(original: Original, tmp_pa
     assert "*file*" not in page
 
 
+def test_a_column_that_lost_values_says_so_in_the_picture(original: Original) -> None:
+    income = [None if number % 2 else 50.0 + number % 10 for number in range(200)]
+    table = pa.table(loans(200, 2, income=pa.array(income, pa.float64())))
+    column = next(one for one in drift(original.reference, table, "repaid").columns if one.name == "income")
+    only = tuple(test for test in column.tests if test.test == "missing")
+    assert _how(column.model_copy(update={"tests": only, "size": only[0].size})) == f"{only[0].size} (gaps)"
+    assert "(" not in _how(column.model_copy(update={"tests": ()}))
+
+
 def test_without_a_comparison_the_report_says_why(original: Original) -> None:
     report = report_of(None, original, pa.table(loans(80, 2)))
     assert report["verdict"] == "not compared"
@@ -436,4 +453,61 @@ def test_the_labels_stay_with_their_owner(original: Original, tmp_path: Path) ->
     assert "repaid" not in pq.read_schema(both.holdout_features).names
     assert both.holdout_labels == sealed.holdout_labels
     assert oct(both.holdout_labels.stat().st_mode)[-3:] == "600"
-    assert replace(both, train=sealed.train, rows_train=sealed.rows_train) == sealed
+    assert replace(both, train=sealed.train, rows_train=sealed.rows_train, own_train=None) == sealed
+    assert Sealed.from_json(both.to_json()) == both
+
+
+def test_the_split_is_proved_with_old_rows_in_front(tmp_path: Path) -> None:
+    columns = loans(100, 1, income=pa.array(range(100)))  # whole numbers then, fractions now
+    opened = open_original(str(finished(tmp_path, columns, contract_for(columns, "repaid"))), tmp_path, tmp_path)
+    fresh = fresh_rows(opened, fit(opened, read(loans(100, 2), tmp_path)))
+    dataset = write_fresh(fresh.table, "new.csv", tmp_path / "fresh")
+    both = with_old_rows(seal(dataset, opened.contract, tmp_path / "sealed"), opened, tmp_path / "both")
+    proof = prove(dataset.path, dataset.id, opened.contract, both)
+    assert proof.passed, proof.detail
+    assert "none of them is among the 80 training rows" in proof.detail
+    assert "80 rows of the older project are learned from as well" in proof.detail
+    table = pq.read_table(both.train)
+    pq.write_table(pa.concat_tables([table.slice(1), table.slice(0, 1)]), both.train)
+    assert "does not end with the rows of this table" in prove(dataset.path, dataset.id, opened.contract, both).detail
+
+
+def test_rows_of_old_and_new_weigh_one_on_average(tmp_path: Path) -> None:
+    columns = loans(100, 1) | {"times": pa.array([1.0 + number % 3 for number in range(100)])}
+    agreed = contract_for(columns, "repaid", without=("times",)).model_copy(update={"weight_column": "times"})
+    opened = open_original(str(finished(tmp_path, columns, agreed)), tmp_path, tmp_path)
+    table = pa.table(loans(100, 2) | {"times": columns["times"]})
+    sealed = seal(write_fresh(table, "new.csv", tmp_path / "fresh"), agreed, tmp_path / "sealed")
+    both = with_old_rows(sealed, opened, tmp_path / "both")
+    assert both.weights is not None
+    weights = pq.read_table(both.weights).column("weight").to_numpy()
+    assert len(weights) == both.rows_train
+    assert weights.mean() == pytest.approx(1.0)
+
+
+def test_only_the_new_rows_are_asked_whether_they_are_of_the_kind_of_the_sealed_ones(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    old, new = (pd.DataFrame({"x": draw.normal(at, 1, 400), "y": draw.choice(["no", "yes"], 400)}) for at in (0, 9))
+    holdout = pd.DataFrame({"x": draw.normal(9, 1, 200)})
+    program = tmp_path / "audit.py"
+    program.write_text(
+        audit_for(contract_for({"x": new["x"], "y": new["y"].tolist()}, "y"), seconds=60), encoding="utf-8"
+    )
+    names = runpy.run_path(str(program))
+    about = {name: value for name, value in names.items() if name.isupper()}
+
+    def told_apart(own: pd.DataFrame | None) -> float:
+        audit = names["Audit"](pd.concat([old, new], ignore_index=True), holdout, about=about, seconds=60, own=own)
+        audit.apart()
+        return float(audit.found["apart"]["auc"])
+
+    assert told_apart(None) > 0.7
+    assert told_apart(new) < 0.6
+
+
+def test_what_the_audit_objects_to_stands_in_the_page(original: Original, tmp_path: Path) -> None:
+    found, _ = judged(tmp_path, old=6.0, new=0.5)
+    report = report_of(found, original, pa.table(loans(80, 2)))
+    assert "Take care" not in replay_md(report, ())
+    page = replay_md(report | {"training": report["training"] | {"alarms": ["“x” gives it away."]}}, ())
+    assert "**Take care with the retrained model:**\n\n- “x” gives it away." in page

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.tools.result_scene import Result
 from tools.audit import Probe
+from tools.importance import Importance
 from tools.markdown import plain
 from tools.report import answer_text, report_json, report_md
 
@@ -31,7 +32,7 @@ def test_the_promised_keys_are_there(result: Result) -> None:
         assert {"name", "value", "ci_low", "ci_high", "greater_is_better"} <= set(score)
         assert score["ci_low"] <= score["value"] <= score["ci_high"]
     assert {"model", "cv_score", "seconds"} == set(report["leaderboard"][0])
-    assert {"probe", "passed", "detail"} == set(report["audit"][0])
+    assert {"probe", "passed", "detail", "in_use", "evidence", "repair"} == set(report["audit"][0])
     assert {"data", "code", "contract"} <= set(report["hashes"])
     assert report["rows_train"] + report["rows_holdout"] == result.dataset.rows
 
@@ -68,6 +69,17 @@ def test_the_answer_says_score_interval_baseline_verdict_and_what_drives_it(resu
     assert "mean radius (0.12)" in text
     assert "The rows are in no order." in text
     assert "1 audit probes ran" not in text
+
+
+def test_what_could_not_be_measured_is_not_told_as_unimportant(result: Result) -> None:
+    one = Importance(column="mean radius", drop=0.12, ci_low=0.1, ci_high=0.14)
+    report = again(result, importance=[one])
+    columns = len(result.contract.features)
+    assert f"Of the 1 column that could be measured (of {columns}), by how much" in answer_text(report)
+    assert "What drives it, by" not in answer_text(report)
+    assert f"1 of {columns} columns could be measured; the others may matter as much." in report_md(report)
+    every = [one.model_copy(update={"column": name}) for name in result.contract.features]
+    assert "What drives it, by how much" in answer_text(again(result, importance=every))
 
 
 def test_every_number_of_the_answer_is_in_the_report(result: Result) -> None:

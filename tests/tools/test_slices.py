@@ -49,6 +49,19 @@ def test_a_planted_failure_is_found_with_its_size(tmp_path: Path) -> None:
     assert found.looked_at == 4 + 4 + 2
 
 
+def test_a_difference_that_nobody_would_notice_is_no_failure(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    place = random.choice(["north", "south"], 1200)
+    pq.write_table(pa.table({"place": place}), tmp_path / "features.parquet")
+    yes = np.where(place == "south", 7.5e-5, 5e-5) * random.uniform(0.9, 1.1, 1200)
+    said = Predictions(np.zeros(1200), np.column_stack([1 - yes, yes]))
+    found = slices(tmp_path / "features.parquet", Truth(np.zeros(1200), np.arange(1200)), said, plan("binary"))
+    assert found.of == "log-loss"
+    assert min(one.p for one in found.table) < 0.001
+    assert found.failing == ()
+    assert found.sentence.startswith("No group of rows stands out")
+
+
 def test_noise_is_no_failure(tmp_path: Path) -> None:
     alarms = sum(bool(scene(tmp_path / str(seed), worse=1.0, rows=600, seed=seed).failing) for seed in range(40))
     assert alarms <= 4

@@ -9,6 +9,7 @@ from tools.blueprints.script import OWN_NAMES
 from tools.blueprints.source import defined, names_of, texts_of
 from tools.lint import check
 from tools.lint.program import words
+from tools.syntax import tree_of
 
 ALLOWED = ("import numpy as np", "import pandas as pd")
 OTHER_ROWS = words(
@@ -26,7 +27,7 @@ def read_features(source: str, *, linted: bool = True) -> tuple[tuple[Feature, .
     blocking = next((found for found in check(source) if found.blocks), None) if linted else None
     if blocking is not None:
         raise BlueprintError(f"line {blocking.line}: {blocking.sentence}")
-    tree = ast.parse(source)
+    tree = tree_of(source)
     kept = [node for node in tree.body if not _is_docstring(node) and not _is_import(node)]
     for node in kept:
         _check_statement(node)

@@ -5,6 +5,7 @@ from pprint import pformat
 
 from tools.blueprints.source import only_used
 from tools.contract import Contract, Derived
+from tools.syntax import tree_of
 
 OWN_NAMES = frozenset({"DERIVED", "DERIVED_FROM", "DERIVED_BY", "PROVED", "computed", "typed", "with_derived"})
 """What is added to the script besides the functions themselves."""
@@ -96,7 +97,7 @@ def with_functions(script: str, contract: Contract) -> str:
     columns = active(contract)
     if not columns or contract.blueprint is None:
         return script
-    tidy = next((node for node in ast.parse(script).body if getattr(node, "name", "") == "tidy"), None)
+    tidy = next((node for node in tree_of(script).body if getattr(node, "name", "") == "tidy"), None)
     if not isinstance(tidy, ast.FunctionDef):
         raise LookupError("The recipe has no function tidy(table), so nothing can be computed in it.")
     table = tidy.args.args[0].arg

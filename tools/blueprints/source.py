@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
+from tools.syntax import tree_of
+
 
 def defined(node: ast.stmt) -> Iterator[str]:
     """The names that a top-level statement brings into being."""
@@ -19,7 +21,7 @@ def defined(node: ast.stmt) -> Iterator[str]:
 
 def names_of(text: str) -> frozenset[str]:
     """Every name at the top level of a program."""
-    return frozenset(name for node in ast.parse(text).body for name in defined(node))
+    return frozenset(name for node in tree_of(text).body for name in defined(node))
 
 
 def texts_of(source: str, nodes: Sequence[ast.stmt]) -> list[str]:
@@ -36,7 +38,7 @@ def texts_of(source: str, nodes: Sequence[ast.stmt]) -> list[str]:
 
 def only_used(code: str, functions: Collection[str]) -> str:
     """The text of these functions and of the helpers and constants that they use, in its order."""
-    body = ast.parse(code).body
+    body = tree_of(code).body
     by_name = {name: node for node in body for name in defined(node)}
     wanted, to_do = set[str](), list(functions)
     while to_do:

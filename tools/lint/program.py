@@ -10,6 +10,7 @@ from functools import cached_property
 from tools.lint.bindings import NOT_KNOWN, Bindings, Options
 from tools.lint.finding import Finding
 from tools.lint.values import UNKNOWN, Found, Values
+from tools.syntax import tree_of
 
 __all__ = ["UNKNOWN", "Program", "Unreadable", "words"]
 
@@ -59,7 +60,7 @@ class Program:
         _refuse_cookie(raw)
         try:
             code.encode()
-            tree = ast.parse(code, filename="script.py")
+            tree = tree_of(code)
             _refuse_depth(tree)
             compile(tree, "script.py", "exec", dont_inherit=True)
         except SyntaxError as problem:

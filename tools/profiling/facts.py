@@ -43,6 +43,7 @@ class Facts:
     padded: int = 0
     """Texts with blanks around them."""
     is_sorted: bool = False
+    steps_up: float | None = None
 
     @property
     def distinct_exact(self) -> bool:
@@ -83,8 +84,11 @@ def gather_facts(engine: duckdb.DuckDBPyConnection, relation: str, columns: Sequ
         for (name, key), answer in ask(engine, relation, questions, identifier, rows).items():
             told[name][key] = answer
     found = [_facts(column, rows, told[column.name]) for column in columns]
-    rising = _sorted_names(engine, relation, [facts.column for facts in found if _may_be_sorted(facts)])
-    return [replace(facts, is_sorted=facts.column.name in rising) for facts in found]
+    steps = _steps_up(engine, relation, [facts.column for facts in found if _may_be_sorted(facts)])
+    up = [steps.get(facts.column.name) for facts in found]
+    return [
+        replace(facts, is_sorted=share in (0.0, 1.0), steps_up=share) for facts, share in zip(found, up, strict=True)
+    ]
 
 
 def by_type(columns: Sequence[Column]) -> list[list[Column]]:
@@ -157,14 +161,14 @@ def _may_be_sorted(facts: Facts) -> bool:
     return facts.distinct > 1 and facts.column.type in ("integer", "date", "datetime")
 
 
-def _sorted_names(engine: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[Column]) -> set[str]:
-    """Columns that only rise or only fall from row to row; of a wide table the dates and some others."""
+def _steps_up(engine: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[Column]) -> dict[str, float]:
+    """Of the steps between neighbouring rows the share that goes up; of a wide table for the dates and some others."""
     asked = sorted(columns, key=lambda column: column.type == "integer")[:NARROW]
     if not asked:
-        return set()
+        return {}
     names = [identifier(column.name) for column in asked]
     before = ", ".join(f"{name} AS n{i}, lag({name}) OVER () AS p{i}" for i, name in enumerate(names))
     tests = ", ".join(f"{tally(f'n{i} < p{i}')}, {tally(f'n{i} > p{i}')}" for i in range(len(names)))
     counts = engine.execute(f"SELECT {tests} FROM (SELECT {before} FROM {relation})").fetchall()[0]
     pairs = zip(asked, counts[0::2], counts[1::2], strict=True)
-    return {column.name for column, falls, rises in pairs if (falls == 0) != (rises == 0)}
+    return {column.name: rises / (rises + falls) for column, falls, rises in pairs if rises + falls}

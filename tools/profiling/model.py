@@ -65,6 +65,10 @@ class ColumnProfile(BaseModel):
     """A number column (or integer) without fractions."""
     is_sorted: bool = False
     """Values only rise or only fall with row order (integers and dates; more than one value)."""
+    steps_up: float | None = None
+    """Of the steps from a row to the next that change the value the share that raises it; None where not asked."""
+    like_the_row_before: float | None = None
+    """0: neighbouring rows are no more alike than any two, 1: they are equal. Asked where a row counter is."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -116,6 +120,8 @@ class Profile(BaseModel):
     columns: tuple[ColumnProfile, ...]
     duplicate_rows: int
     """Rows that are equal to an earlier one in every column."""
+    near_duplicate_rows: int = 0
+    """Rows that are equal to an earlier one but for ids, dates and the third digit of numbers, exact ones included."""
     quality: float
     """0 to 100; 100 minus the points of the parts."""
     quality_parts: tuple[QualityPart, ...] = ()

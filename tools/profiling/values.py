@@ -1,5 +1,6 @@
 """Which values a column has: the frequent ones, and the shape of a number's distribution."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -105,15 +106,23 @@ def bin_edges(facts: Facts) -> tuple[float, ...]:
     if not facts.is_numeric or low is None or high is None or not math.isfinite(high - low):
         return ()
     if high == low:
-        return (low - 0.5, low + 0.5)
-    if facts.is_whole and high - low < MOST_BINS:
-        return tuple(low - 0.5 + step for step in range(int(high - low) + 2))
+        margin = max(0.5, 1e-9 * abs(low))  # beyond 2**52 a half is lost in rounding
+        edges = [low - margin, low + margin]
+    elif facts.is_whole and high - low < MOST_BINS:
+        edges = [low - 0.5 + step for step in range(int(high - low) + 2)]
+    else:
+        bins = _bins(facts, low, high)
+        edges = [*(low + (high - low) * step / bins for step in range(bins)), high]
+    if all(left < right for left, right in itertools.pairwise(edges)):
+        return tuple(edges) if math.isfinite(edges[-1] - edges[0]) else ()
+    return (low, high)
+
+
+def _bins(facts: Facts, low: float, high: float) -> int:
     quartiles = facts.quantiles
     spread = quartiles[4] - quartiles[2] if len(quartiles) > 4 else 0.0
     width = 2 * spread / max(facts.filled, 1) ** (1 / 3)
-    bins = min(MOST_BINS, max(5, math.ceil((high - low) / width))) if width > (high - low) / 1e6 else MOST_BINS
-    edges = [low + (high - low) * step / bins for step in range(bins)]
-    return (*edges, high)
+    return min(MOST_BINS, max(5, math.ceil((high - low) / width))) if width > (high - low) / 1e6 else MOST_BINS
 
 
 def _scale(edges: tuple[float, ...]) -> tuple[float, float, int]:

@@ -2,12 +2,17 @@
 
 import ast
 import pprint
+import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
 from tools.blueprints import script as blueprint
 from tools.contract import Contract
+from tools.models import script as chosen
+from tools.recipes.compose import folded, joined
+from tools.syntax import tree_of
 
 
 class RecipeError(ValueError):
@@ -26,7 +31,7 @@ def parameters(source: str) -> dict[str, Any]:
 
 def _assignments(source: str) -> dict[str, ast.Assign]:
     found: dict[str, ast.Assign] = {}
-    for node in ast.parse(source).body:
+    for node in tree_of(source).body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
             if name.isupper() and _is_literal(node.value):
@@ -59,7 +64,7 @@ def _literal(value: Any) -> str:
     plain = list(value) if isinstance(value, tuple) else value
     written = pprint.pformat(plain, width=110, compact=True, sort_dicts=False)
     try:
-        same = bool(ast.literal_eval(written) == plain)
+        same = bool(ast.literal_eval(tree_of(written).body[0].value) == plain)
     except ValueError:
         same = False
     if not same:
@@ -77,41 +82,177 @@ def _replaced(source: str, changes: Mapping[ast.expr, str]) -> str:
     return b"".join(lines).decode()
 
 
-def recipe_for(contract: Contract, *, train_seconds: float) -> str:
-    """The training script of a contract: the recipe of its task with everything filled in."""
-    common = {
-        **blueprint.parameters(contract, _kinds(contract)),
+def recipe_for(contract: Contract, *, train_seconds: float, rows: int | None = None) -> str:
+    """The training script of a contract: the recipe of its task with everything filled in.
+
+    `rows` are those of training: what a table of this size cannot use is left out. None keeps all.
+    """
+    if contract.model is not None:
+        return _chosen_for(contract, train_seconds=train_seconds)
+    kinds = blueprint.parameters(contract, _kinds(contract))
+    values = {
+        **kinds,
         "TARGET": contract.target,
-        "SPLIT": contract.split.rule if contract.split.rule in ("time", "group") else "random",
+        "CLASSES": ordered_classes(contract),
+        "ORDER": list(contract.classes),
         "METRIC": contract.metric,
-        "CANDIDATES": list(contract.candidates),
         "TIME_BUDGET": round(float(train_seconds), 1),
         "SEED": contract.seed,
         "N_JOBS": 2,
     }
-    if contract.task == "regression":
-        return blueprint.with_functions(fill("regression", common), contract)
-    script = fill("classification", {**common, "CLASSES": ordered_classes(contract)})
+    source = _training(_facts(contract, kinds, rows), contract.profile == "explainable")
+    places = _assignments(source)
+    script = _replaced(source, {places[name].value: _literal(value) for name, value in values.items()})
     return blueprint.with_functions(script, contract)
+
+
+TRAINING_PIECES = ("train_settings", "train_columns", "train_judging", "train_models", "train_saved")
+ABSOLUTE_METRICS = ("mae", "mape", "median_absolute_error")
+
+
+RANKING_METRICS = ("roc_auc", "average_precision")
+PROBABILITY_METRICS = ("log_loss", "brier")
+LEAST_TO_STACK, MOST_TO_SEARCH = 1000, 120_000
+"""Rows: of fewer no model is stacked on the others, of more a sample is searched (see finish and main)."""
+MOST_TO_SHARE, LEAST_TO_REST = 10_000_000, 400
+"""Cells from which one fit at a time takes all cores; rows from which on folds need no second turn (see make_plan)."""
+
+
+@cache
+def _training(facts: frozenset[tuple[str, bool]], explainable: bool) -> str:
+    """The training program with nothing in it that is idle where these facts hold."""
+    main, pieces = ("explainable", TRAINING_PIECES[:3]) if explainable else ("training", TRAINING_PIECES)
+    known = dict(facts)
+    needed = {"weights": known["WEIGHTED"], "rule": known["REGRESSION"] or known["LABELLED"]}
+    if not explainable:
+        made = known["HAS_TEXTS"] or (known["HAS_CATEGORIES"] and not known["SEVERAL"])
+        needed |= {"codes": known["HAS_CATEGORIES"], "makers": made, "more": made, "turn": known["FEW"]}
+        needed |= {"known": not known["REGRESSION"], "outputs": known["SEVERAL"]}
+        needed |= dict.fromkeys(("stacked", "said"), known["STACKED"])
+    absent = [name for name, is_needed in needed.items() if not is_needed]
+    return folded(joined(text(main), [text(piece) for piece in pieces]), known, absent)
+
+
+def _facts(contract: Contract, kinds: Mapping[str, list[str]], rows: int | None) -> frozenset[tuple[str, bool]]:
+    regression, compact = contract.task == "regression", contract.profile == "compact"
+    by_time = contract.split.rule == "time"
+    small = [name for name in contract.candidates if name in ("lightgbm", "linear", "catboost")]
+    families = (small or ["linear"]) if compact else contract.candidates
+    ranked, chances = contract.metric in RANKING_METRICS, contract.metric in PROBABILITY_METRICS
+    enough = rows is None or rows >= LEAST_TO_STACK
+    large = rows is None or rows > MOST_TO_SEARCH
+    return frozenset(
+        {
+            "REGRESSION": regression,
+            "ABSOLUTE": regression and contract.metric in ABSOLUTE_METRICS,
+            "SEVERAL": contract.task == "multiclass",
+            "RANKED": ranked,
+            "CHANCES": chances,
+            "LABELLED": not (regression or ranked or chances),
+            "BY_TIME": by_time,
+            "BY_GROUP": contract.split.rule == "group",
+            "WEIGHTED": contract.weight_column is not None,
+            "COMPACT": compact,
+            "HAS_CATEGORIES": bool(kinds["CATEGORIES"]),
+            "HAS_DATES": bool(kinds["DATES"]),
+            "HAS_TEXTS": bool(kinds["TEXTS"]),
+            "LIGHTGBM": "lightgbm" in families,
+            "XGBOOST": "xgboost" in families,
+            "CATBOOST": "catboost" in families,
+            "FOREST": "extra_trees" in families,
+            "LINEAR": "linear" in families,
+            "NEURAL": "neural_net" in families,
+            "STACKED": "lightgbm" in families and enough and not (by_time or compact),
+            "TREES": bool({"lightgbm", "xgboost", "catboost", "extra_trees"}.intersection(families)),
+            "LARGE": large,
+            "BIG": rows is None or large or rows * _columns(kinds) >= MOST_TO_SHARE,
+            "FEW": (rows is None or rows <= LEAST_TO_REST) and not (by_time or compact),
+        }.items()
+    )
+
+
+def _columns(kinds: Mapping[str, list[str]]) -> int:
+    """How wide the matrix is about, as make_plan reckons."""
+    wide = {"NUMBERS": 1, "CATEGORIES": 2, "DATES": 7, "TEXTS": 80}
+    return sum(width * len(kinds[kind]) for kind, width in wide.items())
+
+
+def _chosen_for(contract: Contract, *, train_seconds: float) -> str:
+    """The training script of a model that was chosen by hand."""
+    values = {
+        **blueprint.parameters(contract, _kinds(contract)),
+        **chosen.parameters(contract),
+        "TARGET": contract.target,
+        "CLASSES": ordered_classes(contract),
+        "ORDER": list(contract.classes),
+        "SPLIT": contract.split.rule if contract.split.rule in ("time", "group") else "random",
+        "METRIC": contract.metric,
+        "TIME_BUDGET": round(float(train_seconds), 1),
+        "SEED": contract.seed,
+    }
+    return blueprint.with_functions(chosen.with_estimator(fill("chosen", values), contract), contract)
 
 
 def predictor_for(contract: Contract) -> str:
     """The program that predicts a table with the model.joblib beside it (and train.py, its definitions)."""
-    return fill("predict", _prediction(contract))
+    checks = resources.files("tools").joinpath("rowwise.py").read_text(encoding="utf-8")
+    return _composed(fill("predict", _prediction(contract)), checks, text("home"))
+
+
+def explainer_for(contract: Contract) -> str:
+    """The program that explains the model beside it, with the text of tools/explaining/shapley.py in it."""
+    positive = contract.positive_class or contract.classes[-1] if contract.task == "binary" else ""
+    program = text("explain")
+    places, values = _assignments(program), {"POSITIVE": positive, "SEED": contract.seed}
+    filled = _replaced(program, {places[name].value: _literal(value) for name, value in values.items()})
+    shapley = resources.files("tools.explaining").joinpath("shapley.py").read_text(encoding="utf-8")
+    return _with_shapley(filled, shapley)
+
+
+def _with_shapley(program: str, shapley: str) -> str:
+    """The module's text below the imports, instead of the line that imports it."""
+    line = next(node for node in tree_of(program).body if _is_ours(node))
+    imports = [node for node in tree_of(shapley).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    lines, module = program.splitlines(keepends=True), shapley.splitlines(keepends=True)
+    missing = [one for one in imports if ast.unparse(one) not in program]
+    needed = "".join("".join(module[one.lineno - 1 : one.end_lineno]) for one in missing)
+    body = "".join(module[imports[-1].end_lineno or 0 :]).strip("\n")
+    return "".join([*lines[: line.lineno - 1], needed, *lines[line.end_lineno :]]).replace(
+        "\n\n\ndef put_together", f"\n\n{body}\n\n\ndef put_together", 1
+    )
 
 
 def worker_for(contract: Contract) -> str:
     """The program that stays: loads inputs/model.joblib with the text of `predictor_for` and answers on stdout."""
-    predicting, answering = predictor_for(contract), text("worker")
-    guard = ast.parse(predicting).body[-1]
-    shared = next(node for node in ast.parse(answering).body if _is_from_here(node))
+    predicting, answering = fill("predict", _prediction(contract)), text("worker")
+    shared = next(node for node in tree_of(answering).body if _is_ours(node))
     lines = answering.splitlines(keepends=True)
     own = "".join([*lines[: shared.lineno - 1], *lines[shared.end_lineno :]])
-    return "".join(predicting.splitlines(keepends=True)[: guard.lineno - 1]) + own
+    return f"{predicting}\n\n{own}"
 
 
-def _is_from_here(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and node.module == f"{__name__}.predict"
+def _composed(first: str, *others: str) -> str:
+    """One program of several: imports of all on top of the first, the rest below it."""
+    known = [node for node in tree_of(first).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    written, added, bodies = {ast.unparse(node) for node in known}, dict[str, bool](), []
+    for source in others:
+        imports = [node for node in tree_of(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        added |= {ast.unparse(node): _is_built_in(node) for node in imports if not _is_ours(node)}
+        bodies.append("".join(source.splitlines(keepends=True)[imports[-1].end_lineno or 0 :]).strip("\n"))
+    lines = first.splitlines(keepends=True)
+    for built_in in (False, True):  # from below, so that the places above stay
+        place = max(node.end_lineno or 0 for node in known if _is_built_in(node) or not built_in)
+        lines[place:place] = [f"{text}\n" for text, is_so in added.items() if is_so == built_in and text not in written]
+    return "\n\n\n".join(["".join(lines).rstrip("\n"), *bodies]) + "\n"
+
+
+def _is_built_in(node: ast.Import | ast.ImportFrom) -> bool:
+    name = (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+    return name.split(".")[0] in sys.stdlib_module_names
+
+
+def _is_ours(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tools.")
 
 
 def baseline_for(contract: Contract) -> str:
@@ -119,12 +260,38 @@ def baseline_for(contract: Contract) -> str:
     return fill("baseline", {**_kinds(contract), **_target(contract), "METRIC": contract.metric, "MAX_ROWS": 20_000})
 
 
+AUDIT_PIECES = ("audit_models", "audit_columns", "audit_identities", "audit_rows", "audit_suite")
+
+
 def audit_for(contract: Contract, *, seconds: float) -> str:
-    """The program of the probes on training rows: inputs/train.parquet -> outputs/probe.json."""
-    kinds = _kinds(contract)
-    del kinds["TEXTS"]
-    work = {"MAX_ROWS": 4000, "SHUFFLES": 3, "SECONDS": round(seconds, 1)}
-    return fill("audit", {**kinds, **_target(contract), **work})
+    """The program of the probes: inputs/{train,holdout_features}.parquet -> outputs/probe.json."""
+    work = {
+        "SPLIT": contract.split.rule,
+        "SPLIT_COLUMN": contract.split.column or "",
+        "MAX_ROWS": 2000,
+        "SHUFFLES": 3,
+        "SECONDS": round(seconds, 1),
+    }
+    return _with_pieces(fill("audit", {**_kinds(contract), **_target(contract), **work}), AUDIT_PIECES)
+
+
+def _with_pieces(program: str, pieces: tuple[str, ...]) -> str:
+    """The program with the pieces that it imports standing in its text, where the first of them was imported."""
+    ours = [node for node in tree_of(program).body if _is_ours(node)]
+    lines = program.splitlines(keepends=True)
+    for node in reversed(ours):
+        lines[node.lineno - 1 : node.end_lineno] = []
+    at = ours[0].lineno - 1
+    return "".join([*lines[:at], *(_bare(text(piece)) for piece in pieces), *lines[at:]])
+
+
+def _bare(source: str) -> str:
+    """Without its docstring and the imports of ours."""
+    lines = source.splitlines(keepends=True)
+    for node in reversed(tree_of(source).body):
+        if _is_ours(node) or (isinstance(node, ast.Expr) and node.lineno == 1):
+            lines[node.lineno - 1 : node.end_lineno] = []
+    return "".join(lines).strip("\n") + "\n\n\n"
 
 
 def learning_for(contract: Contract, *, seconds: float) -> str:
@@ -138,6 +305,26 @@ def learning_for(contract: Contract, *, seconds: float) -> str:
         "REPEATS": 5,
     }
     return fill("learning", {**kinds, **_target(contract), **work, "SECONDS": round(seconds, 1)})
+
+
+def resplit_for(contract: Contract, *, seconds: float) -> str:
+    """The program of other splits: inputs/{train,order}.parquet -> predictions of random, later and unseen rows."""
+    kinds = _kinds(contract)
+    del kinds["TEXTS"]
+    work = {"ORIGINS": [0.5, 0.6, 0.7, 0.8, 0.9], "FOLDS": 5, "MAX_ROWS": 10_000, "SECONDS": round(seconds, 1)}
+    return fill("resplit", {**kinds, **_target(contract), **work})
+
+
+def nested_for(contract: Contract, *, folds: int, seconds: float) -> str:
+    """The program that runs inputs/train.py on outer folds: inputs/{train,groups}.parquet -> outputs/nested.parquet."""
+    split = contract.split.rule if contract.split.rule in ("time", "group") else "random"
+    return fill("nested", {**_target(contract), "SPLIT": split, "FOLDS": folds, "SECONDS": round(seconds, 1)})
+
+
+def with_budget(script: str, seconds: float) -> str:
+    """The same training script with other seconds to work in; one that keeps no budget stays as it is."""
+    found = _assignments(script).get("TIME_BUDGET")
+    return script if found is None else _replaced(script, {found.value: repr(round(float(seconds), 1))})
 
 
 def _kinds(contract: Contract) -> dict[str, list[str]]:

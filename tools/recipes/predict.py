@@ -1,9 +1,11 @@
 """Predict a table with the model in this folder.
 
-    python predict.py TABLE OUTPUT [MODEL]
+    python predict.py TABLE OUTPUT [MODEL] [--level 0.9] [--strict] [--fill-missing]
 
-TABLE and OUTPUT end in .csv or .parquet; OUTPUT gets one line per row: its number from 0, the prediction and, for
-classes, the probability of each. Loading a model runs code from its file: use only a model that you trust.
+TABLE and OUTPUT end in .csv, .tsv, .parquet, .json or .jsonl; OUTPUT gets the columns of TABLE, then the prediction,
+for classes the probability of each (p_<class>), and what the files beside this one know: conformal.json the interval
+or the set of classes that holds the truth at this level, reference.json how the row is unlike those of training
+(--strict: then nothing is written). Loading a model runs code from its file: use only a model that you trust.
 """
 
 import ast
@@ -117,25 +119,3 @@ def predict(model, table):
             none = np.zeros(len(table))
             out |= {f"p_{code}": given.get(label, none) for code, label in enumerate(CLASSES)}
     return pd.DataFrame(out)
-
-
-def read(path):
-    """CSV or Parquet; in CSV codes and categories stay text, so that leading zeros survive."""
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    return pd.read_csv(path, dtype={name: str for name in FEATURES if name not in NUMBERS and name not in DATES})
-
-
-if __name__ == "__main__":
-    if not 3 <= len(sys.argv) <= 4:
-        sys.exit("Usage: python predict.py TABLE OUTPUT [MODEL]   (TABLE and OUTPUT end in .csv or .parquet)")
-    MODEL = Path(sys.argv[3]) if len(sys.argv) == 4 else MODEL
-    rows, output = read(Path(sys.argv[1])), Path(sys.argv[2])
-    missing = [name for name in FEATURES if name not in rows.columns]
-    if missing:
-        print(f"Not in the table, so treated as missing: {', '.join(missing)}")
-    predictions = predict(load_model(), prepared(rows))
-    if output.suffix == ".parquet":
-        predictions.to_parquet(output, index=False)
-    else:
-        predictions.to_csv(output, index=False)

@@ -33,6 +33,10 @@ export function fileJson(project, digest) {
   return fetched.get(url);
 }
 
+/** The kinds of model and the templates that can be chosen; asked anew each time, as templates are saved in between. */
+export const modelCatalogue = () =>
+  fetch("/api/models", { credentials: "same-origin" }).then((response) => (response.ok ? response.json() : Promise.reject(new Error(`${response.status}`))));
+
 /** A text file of the project, by its SHA-256. */
 export const fileText = (project, digest) =>
   fetch(`/api/projects/${project}/files/${digest}`, { credentials: "same-origin" }).then((response) => (response.ok ? response.text() : Promise.reject(new Error(`${response.status}`))));

@@ -31,7 +31,8 @@ export function gateCard({ kind, symbol, title, note }) {
 }
 
 /**
- * Sends decisions of one interrupt. A second click while one is under way does nothing; what the server refuses is said.
+ * Sends decisions of one interrupt. A second click while one is under way does nothing; what the server refuses is said,
+ * in sight, and in the bar where it has a hint.
  */
 export function decider(props, bar, words) {
   let busy = false;
@@ -43,6 +44,12 @@ export function decider(props, bar, words) {
     const reply = await tell(props.project, "decide", { interrupt_id: props.interrupt_id, decision });
     if (!reply.accepted) {
       words.textContent = reply.sentence;
+      const hint = bar.querySelector("[data-hint]");
+      if (hint) {
+        hint.textContent = `Not applied: ${reply.sentence}`;
+        hint.className = "mw-error";
+      }
+      words.scrollIntoView({ block: "nearest" });
       lock(bar, false);
       busy = false;
     }

@@ -90,7 +90,8 @@ export function stopButton(project) {
     onclick: async () => {
       stop.disabled = true;
       const reply = await tell(project, "stop");
-      if (!reply.accepted) stop.disabled = false;
+      stop.disabled = false; // after the first stop of a training the model that it saved is judged: a second one ends that
+      if (reply.sentence) stop.title = reply.sentence;
     },
   });
   return stop;
@@ -135,7 +136,7 @@ export function leaderboard(state, colour) {
       "table",
       { class: "mw-table", "data-leaderboard": board.rows.length },
       h("thead", {}, h("tr", {}, h("th", {}, "Model"), h("th", { class: "mw-num" }, `${metricName(board.metric)}, cross-validated`), h("th", { class: "mw-num" }, "Time"))),
-      h("tbody", {}, board.rows.map((row, place) => h("tr", { class: place === 0 ? "mw-first" : "" }, h("td", {}, colour && h("i", { class: "mw-dot", style: `background:${colour(row.model)}` }), modelName(row.model)), h("td", { class: "mw-num" }, number(row.cv_score ?? row.claimed_cv_score)), h("td", { class: "mw-num mw-faint" }, seconds(row.seconds))))),
+      h("tbody", {}, board.rows.map((row, place) => h("tr", { class: place === 0 ? "mw-first" : "" }, h("td", {}, colour && h("i", { class: "mw-dot", style: `background:${colour(row.model)}` }), modelName(row.model)), h("td", { class: "mw-num" }, (row.cv_score ?? row.claimed_cv_score) == null ? "no score yet" : number(row.cv_score ?? row.claimed_cv_score)), h("td", { class: "mw-num mw-faint" }, seconds(row.seconds))))),
     ),
     !board.verified && h("p", { class: "mw-note" }, icon("warning"), "Claimed by the script itself: it is not our unmodified recipe. What counts is the sealed score."),
     state.scores?.length > 1 && attempts(state.scores),

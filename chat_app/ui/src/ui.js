@@ -3,6 +3,7 @@
 import { codeCard } from "./cards/code.js";
 import { contractCard } from "./cards/contract.js";
 import { dataCard } from "./cards/data.js";
+import { explanationCard } from "./cards/explanation.js";
 import { failureCard } from "./cards/failure.js";
 import { questionCard } from "./cards/question.js";
 import { resultCard } from "./cards/result.js";
@@ -16,7 +17,7 @@ import "./ui.css";
 
 for (const [kind, factory] of Object.entries({
   Run: runPanel, Contract: contractCard, Code: codeCard, Question: questionCard, Data: dataCard, Training: trainingCard,
-  Result: resultCard, Failure: failureCard, Stopped: stoppedCard,
+  Result: resultCard, Explanation: explanationCard, Failure: failureCard, Stopped: stoppedCard,
 })) define(kind, factory);
 
 window.addEventListener("message", ({ source, origin, data }) => {

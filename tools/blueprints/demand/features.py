@@ -35,5 +35,5 @@ def price_against_competitor(price, competitor_price):
 
 def days_to_christmas(date):
     """Days until the 25th of December, 0 to 365."""
-    ahead = 359 - date.dt.dayofyear
+    ahead = 359 - date.dt.day_of_year
     return ahead.where(ahead >= 0, ahead + 365)

@@ -4,12 +4,15 @@ import { metricName, modelName, plural, seconds } from "../format.js";
 import { decider, gateCard, never, rejecting, runsIn } from "../gate.js";
 import { reveal } from "../store.js";
 import { blueprintPart, changedBlueprint } from "./blueprint.js";
+import { loadModels, modelOrder, modelPart } from "./model.js";
 
 const ROLES = { number: "hash", category: "tags", boolean: "toggle", text: "text", date: "calendar", id: "user", constant: "dash", empty: "circle" };
-const RULES = { random: "at random", stratified: "stratified", time: "newest rows", group: "whole groups" };
-const CHOSEN = { random: "chosen at random", stratified: "chosen at random with the same class shares", time: "the newest ones", group: "whole groups" };
+const RULES = { random: "at random", stratified: "stratified", time: "newest rows", group: "whole groups", predefined: "as a column says" };
+const CHOSEN = { random: "chosen at random", stratified: "chosen at random with the same class shares", time: "the newest ones", group: "whole groups", predefined: "as the table marks them" };
+const COLUMNS = { time: "Date column", group: "Group column", predefined: "Column that says train or test" };
 const TASKS = { binary: "two classes", multiclass: "several classes", regression: "a number" };
-const MODELS = ["linear", "lightgbm", "extra_trees"];
+const MODELS = ["linear", "lightgbm", "extra_trees", "xgboost", "catboost", "neural_net"];
+const PROFILES = { best: "as good as time allows", compact: "small and fast: one model under 5 MB", explainable: "readable: a person can follow it" };
 const SHOWN = 60;
 
 export function contractCard(props) {
@@ -38,13 +41,15 @@ function form(props) {
   const send = decider(props, bar, words);
   const columns = h("div", {});
   const fields = h("div", { class: "mw-fields" });
+  const model = h("div", {});
   const more = h("div", { class: "mw-fields" });
-  const fieldset = h("fieldset", { disabled: !props.open }, fields, fold("More", more), columns);
+  const fieldset = h("fieldset", { disabled: !props.open }, fields, model, fold("More", more), columns);
 
   function changes() {
     const patch = {};
     for (const name of Object.keys(draft)) if (JSON.stringify(draft[name]) !== JSON.stringify(contract[name])) patch[name] = draft[name];
     if (patch.columns) patch.columns = changedColumns(draft, contract);
+    if ("model" in patch) patch.model = modelOrder(draft.model);
     if (patch.blueprint) patch.blueprint = changedBlueprint(draft.blueprint, contract.blueprint);
     return patch;
   }
@@ -64,7 +69,7 @@ function form(props) {
   const editing = () => [
     button("Apply changes", { kind: "primary", symbol: "check", "data-action": "apply", ...never(typed.size > 0), onclick: () => send({ action: "edit", contract: changes() }) }),
     button("Undo", { "data-action": "undo", onclick: undo }),
-    h("span", { class: "mw-faint" }, typed.size > 0 ? "Please correct what is marked first." : "Checked again before anything runs."),
+    h("span", { class: "mw-faint", "data-hint": "" }, typed.size > 0 ? "Please correct what is marked first." : "Checked again before anything runs."),
   ];
 
   function undo() {
@@ -86,12 +91,14 @@ function form(props) {
 
   function drawAll() {
     fill(fields, fieldList(form));
+    fill(model, modelPart(form, { field, select }));
     fill(more, furtherFields(form));
     fill(columns, columnChips(form), blueprintPart(form, { check, numeric, field }));
     touched();
   }
 
   drawAll();
+  if (props.open || contract.model) loadModels().then(() => fill(model, modelPart(form, { field, select })), () => {});
   return [
     h("p", { class: "mw-lead" }, ...sentence(contract)),
     problems.length > 0 && h("ul", { class: "mw-problems" }, problems.map((problem) => h("li", {}, icon("warning"), problem))),
@@ -122,25 +129,26 @@ function sentence(contract) {
 }
 
 /** What hangs on target and task is planned anew by the server and shown again: offering the old choices would mislead. */
-const FOLLOWS = ["positive_class", "metric", "also", "cost_of_errors"];
+const FOLLOWS = ["positive_class", "metric", "also", "cost_of_errors", "costs"];
 
 function fieldList(form) {
   const { props, contract, draft } = form;
   const names = [draft.target, ...draft.columns.map((column) => column.name)].filter((name, place, all) => all.indexOf(name) === place);
   const metrics = props.metrics?.[draft.task] ?? [draft.metric];
-  const dated = draft.split.rule === "time" || draft.split.rule === "group";
+  const dated = draft.split.rule in COLUMNS;
   const planned = draft.target !== contract.target || draft.task !== contract.task;
   const replan = (name, value) => {
     for (const one of name === "target" ? ["task", ...FOLLOWS] : FOLLOWS) draft[one] = structuredClone(contract[one]);
     draft[name] = value;
     form.typed.delete("cost_of_errors");
+    form.typed.delete("costs");
     form.redraw();
   };
   const split = (change) => {
     form.set("split", { ...draft.split, ...change, reason: "" });
     form.redraw();
   };
-  const rule = (value) => split({ rule: value, column: value === "time" || value === "group" ? (draft.split.column ?? guess(draft, value)) : null });
+  const rule = (value) => split({ rule: value, column: value in COLUMNS ? (value === contract.split.rule ? contract.split.column : guess(draft, value)) : null });
   const metric = (value) => {
     draft.also = structuredClone(contract.also ?? []);
     form.set("metric", value);
@@ -150,13 +158,16 @@ function fieldList(form) {
     field("Target", select("target", [...names].sort((a, b) => (a === contract.target ? -1 : b === contract.target ? 1 : 0)), draft.target, (value) => replan("target", value)), planned ? "What follows from it is planned anew and shown again." : "What is predicted."),
     draft.target === contract.target && field("Kind of target", select("task", Object.keys(TASKS), draft.task, (value) => replan("task", value), (task) => TASKS[task]), "Classes, or a number."),
     !planned && draft.task === "binary" && field("Positive class", select("positive_class", draft.classes, draft.positive_class, (value) => form.set("positive_class", value)), "The class that matters."),
+    !planned && draft.task === "binary" && field("Costs", costs(form), "FP: what a false alarm costs; FN: a miss; TP: what a hit brings. From them follows from which chance on it pays to act."),
     !planned && field("Judged by", select("metric", metrics.includes(draft.metric) ? metrics : [draft.metric, ...metrics], draft.metric, metric, metricName), "The score that decides."),
-    field("Sealed rows", select("rule", Object.keys(RULES), draft.split.rule, rule, (name) => RULES[name]), draft.split.reason),
-    dated && field(draft.split.rule === "time" ? "Date column" : "Group column", select("split_column", draft.columns.map((column) => column.name), draft.split.column, (value) => split({ column: value }))),
-    field("Share of sealed rows", numeric(form, "holdout", percent(draft.split.holdout_fraction), { min: 5, max: 50, unit: "%" }, (value) => form.set("split", { ...draft.split, holdout_fraction: value / 100 }))),
+    field("Sealed rows", select("rule", Object.keys(RULES), draft.split.rule, rule, (name) => RULES[name]), seen(draft.split)),
+    dated && field(COLUMNS[draft.split.rule], select("split_column", draft.columns.map((column) => column.name), draft.split.column, (value) => split({ column: value }))),
+    draft.split.rule !== "predefined" && field("Share of sealed rows", numeric(form, "holdout", percent(draft.split.holdout_fraction), { min: 5, max: 50, unit: "%" }, (value) => form.set("split", { ...draft.split, holdout_fraction: value / 100 }))),
     field("Time budget", numeric(form, "budget", draft.budget_seconds, { min: 5, max: 86400, unit: "s" }, (value) => form.set("budget_seconds", value)), "Training, scoring and audit together."),
+    field("Rows kept in model/", numeric(form, "sample_rows", draft.sample_rows ?? 200, { min: 0, max: 200, whole: true }, (value) => form.set("sample_rows", value)), "Training rows that explanations compare with, real ones and without the answer; 0: none."),
     field("Seed", numeric(form, "seed", draft.seed, { min: 0, max: 2 ** 32 - 1, whole: true }, (value) => form.set("seed", value)), "Same seed, same split, same score."),
-    field("Models to compare", modelChecks(form)),
+    !draft.model && field("Profile", select("profile", Object.keys(PROFILES), draft.profile ?? "best", (value) => form.set("profile", value), (name) => PROFILES[name]), "Readable: a sparse linear model, a shallow tree or a sum of curves; what that costs in score is measured."),
+    !draft.model && draft.profile !== "explainable" && field("Models to compare", modelChecks(form)),
   ];
 }
 
@@ -167,6 +178,7 @@ function furtherFields(form) {
   const metrics = (props.metrics?.[draft.task] ?? []).filter((name) => name !== draft.metric);
   return [
     field("One row is", textual(form, "row_unit"), "What a row of the table stands for."),
+    field("Weight of a row", select("weight_column", ["", ...draft.columns.filter((column) => column.role === "number").map((column) => column.name)], draft.weight_column ?? "", (value) => form.set("weight_column", value || null), (name) => name || "all rows count the same"), "Its numbers weigh the training rows; it is no feature, and the score counts every row once."),
     !planned && draft.metric === contract.metric && field("Cost of errors", textual(form, "cost_of_errors"), "Which mistakes are expensive."),
     !planned && draft.metric === contract.metric && field("Reported as well", h("div", { class: "mw-checks" }, metrics.map((name) => check(`also-${name}`, metricName(name), (draft.also ?? []).includes(name), (on) => form.set("also", on ? [...(draft.also ?? []), name] : draft.also.filter((one) => one !== name)))))),
   ];
@@ -196,7 +208,15 @@ function invalid(form, name, sentence, text, place) {
   form.touched();
 }
 
-const guess = (draft, rule) => (draft.columns.find((column) => column.role === (rule === "time" ? "date" : "id")) ?? draft.columns[0])?.name ?? null;
+/** What the table itself says first; the server checks it all the same. */
+const guess = (draft, rule) => {
+  const told = { time: draft.split.ordered_by, group: draft.split.repeats }[rule];
+  const fits = { time: (column) => column.role === "date", group: (column) => column.role === "id", predefined: (column) => /^(split|set|part|subset|fold|partition|is_?(train|test))$/i.test(column.name) }[rule];
+  return told ?? (draft.columns.find(fits) ?? draft.columns[0])?.name ?? null;
+};
+
+/** Why the split is as it is, and what in the table speaks for one or another. */
+const seen = (split) => [split.reason, ...(split.evidence ?? [])].filter(Boolean).join(" ");
 
 const field = (label, control, hint) => h("label", { class: "mw-field" }, h("span", {}, label), control, hint && h("small", {}, hint));
 
@@ -222,6 +242,25 @@ function objection(input, min, max, whole) {
   if (Number.isNaN(value)) return `Please enter a number from ${range}.`;
   if (whole && !Number.isInteger(value)) return `Please enter a whole number from ${range}.`;
   return value < min || value > max ? `It has to be ${range}.` : "";
+}
+
+const COSTS = { false_positive: "FP", false_negative: "FN", true_positive: "TP" };
+
+const priced = (known) => Object.entries(COSTS).filter(([name]) => known?.[name]).map(([name, short]) => `${short}=${known[name]}`).join(", ");
+
+/** As the command line takes them; the server reads and checks them. */
+function costs(form) {
+  const { contract, draft, typed } = form;
+  const before = priced(contract.costs);
+  const below = problem(typed.get("costs"));
+  const oninput = ({ target }) => {
+    const text = target.value.trim();
+    const fits = /^((FP|FN|TP)\s*=\s*\d+(\.\d+)?\s*([,;]\s*|$))*$/i.test(text);
+    invalid(form, "costs", fits ? "" : "Please write costs like FP=1, FN=5, TP=20.", target.value, below);
+    if (fits) form.set("costs", text === before ? (contract.costs ?? null) : text);
+  };
+  const value = typed.get("costs")?.text ?? (typeof draft.costs === "string" ? draft.costs : priced(draft.costs));
+  return [h("input", { class: "mw-input", type: "text", maxlength: 100, placeholder: "FP=1, FN=5", "data-field": "costs", value, oninput }), below];
 }
 
 function textual(form, name) {

@@ -1,5 +1,5 @@
 // The result: score with interval beside the baseline, verdict, charts, audit, files, and what to ask next.
-import { artifactUrl } from "../api.js";
+import { artifactUrl, tell } from "../api.js";
 import { button, fill, h, icon, tabs } from "../dom.js";
 import { bytes, count, metricName, number } from "../format.js";
 import { liveState, take } from "../live.js";
@@ -67,7 +67,7 @@ function details(props, chosen, onchoose) {
     [
       props.charts.length > 0 && { id: "charts", label: "Charts", body: () => charts(props) },
       { id: "leaderboard", label: "Leaderboard", body: () => leaderboard(board) },
-      props.audit.length > 0 && { id: "audit", label: failed ? `Audit (${failed})` : "Audit", body: () => audit(props.audit) },
+      props.audit.length > 0 && { id: "audit", label: failed ? `Audit (${failed})` : "Audit", body: () => audit(props) },
       { id: "files", label: `Files (${props.files.length})`, body: () => files(props.project, props.files) },
     ].filter(Boolean),
     { chosen, onchoose },
@@ -86,8 +86,28 @@ function charts(props) {
   return h("div", {}, props.charts.length > 1 && bar, place);
 }
 
-function audit(probes) {
-  return h("ul", { class: "mw-audit" }, probes.map((probe) => h("li", { "data-probe": probe.probe, "data-passed": String(probe.passed) }, icon(probe.passed ? "check" : "warning", probe.passed ? "mw-good" : "mw-bad"), h("span", {}, h("b", {}, probe.probe.replaceAll("_", " ")), ` ${probe.detail}`))));
+function audit({ project, audit: probes }) {
+  return h("ul", { class: "mw-audit" }, probes.map((probe) => h("li", { "data-probe": probe.probe, "data-passed": String(probe.passed) }, icon(probe.passed ? "check" : "warning", probe.passed ? "mw-good" : "mw-bad"), h("span", {}, h("b", {}, probe.probe.replaceAll("_", " ")), ` ${probe.detail} `, probe.in_use && h("em", {}, probe.in_use), !probe.passed && probe.repair && repair(project, probe.repair)))));
+}
+
+/** The finding's answer in one click: the plan with the change in it, asked about before anything runs. */
+function repair(project, { label, changes }) {
+  const words = h("span", { class: "mw-error", role: "alert" });
+  const go = button(label, {
+    symbol: "pencil",
+    class: "mw-repair",
+    "data-action": "repair",
+    title: "Shows the plan with this change; nothing runs before you approve it.",
+    onclick: async () => {
+      go.disabled = true;
+      words.textContent = "";
+      const reply = await tell(project, "rewind", { stage: "PREPROCESS", changes });
+      if (reply.accepted) return;
+      words.textContent = reply.sentence;
+      go.disabled = false;
+    },
+  });
+  return h("div", { class: "mw-actions" }, go, words);
 }
 
 function foot({ project, files: list, ideas = [] }, say) {

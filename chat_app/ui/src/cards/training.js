@@ -53,7 +53,7 @@ export function trainingCard(props, say) {
 }
 
 function over({ ended, models, purpose }) {
-  const well = ended.outcome === "ok";
-  const what = well && purpose === "train" ? `Trained${models ? ` ${plural(models, "model")}` : ""} in ${seconds(ended.seconds)}` : well ? `${PURPOSE[purpose]} took ${seconds(ended.seconds)}` : ended.message;
+  const well = ended.outcome === "ok" || ended.kept;
+  const what = ended.kept ? ended.message : well && purpose === "train" ? `Trained${models ? ` ${plural(models, "model")}` : ""} in ${seconds(ended.seconds)}` : well ? `${PURPOSE[purpose]} took ${seconds(ended.seconds)}` : ended.message;
   return [icon(well ? "check" : "cross", well ? "mw-good" : "mw-bad"), h("span", { class: "mw-card-title" }, what), h("span", { class: "mw-grow" }), ended.peak_memory_mb > 0 && h("span", { class: "mw-faint" }, `${Math.round(ended.peak_memory_mb)} MB`)];
 }
