@@ -69,6 +69,7 @@ class Machine:
         for process in self.processes.values():
             if process.returncode is None:
                 process.kill()
+            process._transport.close()  # type: ignore[attr-defined]  # asyncio has no public way to let the pipes go
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ def _overlay() -> None:
     needed = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, PROJECT)}
     needed |= {"/sys/fs/cgroup"}
     root = Path("/").stat().st_dev
-    clones = {path: kernel.clone_mount(path) for path in sorted(needed) if Path(path).stat().st_dev != root}
+    apart = {path for path in needed if Path(path).stat().st_dev != root or path.startswith("/tmp/")}
+    clones = {path: kernel.clone_mount(path) for path in sorted(apart)}
     kernel.mount("x", _STAGE, "tmpfs", 0, "size=256m")
     for layer in ("upper", "work", "root"):
         Path(_STAGE, layer).mkdir()

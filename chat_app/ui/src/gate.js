@@ -49,7 +49,7 @@ export function decider(props, bar, words) {
         hint.textContent = `Not applied: ${reply.sentence}`;
         hint.className = "mw-error";
       }
-      words.scrollIntoView({ block: "nearest" });
+      words.scrollIntoView({ block: "center" }); // nearest would be under the bar of buttons
       lock(bar, false);
       busy = false;
     }
