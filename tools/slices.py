@@ -210,9 +210,10 @@ def _sentence(failing: list[Slice], looked_at: int, unit: Unit) -> str:
         for one in failing[:3]
     )
     what = {"log-loss": "log-loss", "wrong answers": "share of wrong answers", "absolute error": "mean absolute error"}
+    stand = "1 stands" if len(failing) == 1 else f"{len(failing)} stand"
     return (
-        f"It fails most where {named}. That is the {what[unit]}; of {looked_at} groups {len(failing)} stand out after "
-        "correction for looking at so many."
+        f"It fails most where {named}. That is the {what[unit]}; of {looked_at} groups {stand} out after correction "
+        "for looking at so many."
     )
 
 
