@@ -7,7 +7,7 @@ from typing import Protocol
 
 from agents.events import Event
 from agents.halting import Halt
-from agents.llm.spending import Allowance
+from agents.llm.spending import Spending
 from agents.models import Models
 from agents.state import Actor, Stage
 from sandbox.base import Limits, Sandbox
@@ -64,7 +64,7 @@ class Context:
     """Who answers for the models, for their cards."""
     models: Models = field(default_factory=Models)
     """The language models that are configured; none: the experts decide."""
-    allowance: Allowance = field(default_factory=Allowance)
-    """What the models of one turn may cost."""
+    spending: Spending = field(default_factory=Spending)
+    """What the models of this turn may cost, and have cost."""
     halt: Halt = field(default_factory=Halt)
     """How the user ends a training run and keeps what it has saved."""

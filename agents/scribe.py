@@ -34,9 +34,9 @@ class Scribe:
         await self._write(said, [f"{run}/{start + number}" for number in range(len(said))])
 
     async def called(self, call: Call) -> None:
-        """A language model was asked."""
+        """A language model was asked; a node that runs again asks again, so each call is an event of its own."""
         said = {name: value for name, value in asdict(call).items() if name != "mode"}
-        await self.say(ModelCalled(**said))
+        await self._write([ModelCalled(**said)], [f"call/{uuid.uuid4().hex}"])
 
     async def status(self, status: Status, detail: str = "", stage: Stage | None = None) -> None:
         """A stage has changed its status; from here on events belong to it."""

@@ -34,6 +34,7 @@ from agents.graph import RECURSION_LIMIT, Graph, build_graph
 from agents.halting import Halt
 from agents.human import gate_payload, objection, spoken, wants_to_go_on
 from agents.llm.endpoint import Memory
+from agents.llm.spending import Spending
 from agents.models import Models
 from agents.state import STAGES, Decision, Gate, Pending, Stage, State
 from chat_app.files import ProjectFiles
@@ -534,7 +535,7 @@ class Conductor:
             templates=self.settings.template_folder,
             owner=self.settings.owner,
             models=self.models,
-            allowance=self.settings.allowance,
+            spending=Spending(self.settings.allowance),
             halt=self._of(project).halt,
         )
 

@@ -101,7 +101,7 @@ async def _models(settings: Settings) -> Check:
         off = settings.egress == "off" and settings.reasoning is not None
         return Check("models", "ok", f"{'switched off' if off else 'none configured'}: the built-in experts decide")
     said, good = [], True
-    for endpoint in settings.roles["reasoning"]:
+    for endpoint in settings.roles.get("reasoning", ()):
         models = Models({"reasoning": (endpoint.model_copy(update={"seconds": min(endpoint.seconds, 20.0)}),)})
         spending = Spending()
         found = await models.decide("reasoning", [HumanMessage("Give the word “ready”.")], _Ready, spending)

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.llm.egress import Egress
-from agents.llm.endpoint import Endpoint, Role
+from agents.llm.endpoint import Endpoint
 from agents.llm.spending import Allowance
 from sandbox.base import Limits
 from sandbox.elsewhere import Elsewhere
@@ -50,14 +50,24 @@ class Settings(BaseSettings):
 
     reasoning: Endpoint | None = None
     """A language model for the decisions; its fields follow two underscores, e.g. MODELWRIGHT_REASONING__MODEL."""
+    code: Endpoint | None = None
+    """A language model that writes scripts; None: the one of `reasoning`."""
+    vision: Endpoint | None = None
+    """A language model that reads pictures; None: pictures are not read."""
     fallback: Endpoint | None = None
-    """Asked when the first one cannot answer."""
+    """Asked for decisions and scripts when the first one cannot answer."""
     egress: Egress = "schema"
     """What of a table may leave for a model."""
-    model_tokens: int = Field(default=200_000, ge=0)
-    """Tokens that the models of one turn may use."""
-    model_seconds: float = Field(default=600.0, ge=0.0)
-    """Time that one turn may wait for models."""
+    model_tokens: int | None = Field(default=200_000, ge=0)
+    """Tokens that the models of one run may use."""
+    model_money: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
+    """What the models of one run may cost, in the unit of the configured prices; None: no bound."""
+    model_seconds: float | None = Field(default=600.0, ge=0.0, allow_inf_nan=False)
+    """Time that one run may wait for models."""
+    model_day_tokens: int | None = Field(default=None, ge=0)
+    """The same for all runs of one day, which begins at midnight UTC."""
+    model_day_money: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
+    model_day_seconds: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
 
     sandbox: SandboxChoice = "auto"
     """A level that is named is used or nothing runs."""
@@ -117,15 +127,19 @@ class Settings(BaseSettings):
         )
 
     @property
-    def roles(self) -> dict[Role, tuple[Endpoint, ...]]:
-        """Who is asked for what, in order; nobody when nothing may leave."""
-        asked = tuple(one for one in (self.reasoning, self.fallback) if one is not None)
-        return {"reasoning": asked} if asked and self.egress != "off" else {}
+    def allowance(self) -> Allowance:
+        """What the models of one run may cost."""
+        return Allowance(tokens=self.model_tokens, money=self.model_money, seconds=self.model_seconds)
 
     @property
-    def allowance(self) -> Allowance:
-        """What the models of one turn may cost."""
-        return Allowance(tokens=self.model_tokens, seconds=self.model_seconds)
+    def day_allowance(self) -> Allowance:
+        """What the models of one day may cost; the retries are bounded per run."""
+        return Allowance(
+            tokens=self.model_day_tokens,
+            money=self.model_day_money,
+            seconds=self.model_day_seconds,
+            retries=1_000_000,
+        )
 
     @property
     def database(self) -> Path:

@@ -9,7 +9,6 @@ from langgraph.runtime import Runtime
 
 from agents.context import Context
 from agents.events import Asked, DatasetSampleReady, PromptParsed
-from agents.llm.spending import Spending
 from agents.minds.parser import in_doubt, understand
 from agents.nodes.predicting import rows_along, rows_in_words
 from agents.parser import parse, schema_of, summary
@@ -131,8 +130,7 @@ async def _second_mind(
     """Where the expert is in doubt and a model is configured, it is asked."""
     if not context.models.has("reasoning") or not in_doubt(understood):
         return understood
-    spending = Spending(context.allowance)
-    found, expert = await understand(text, schema, understood, context.models, spending, scribe.called)
+    found, expert = await understand(text, schema, understood, context.models, context.spending, scribe.called)
     if expert:
         await scribe.status("IN_PROGRESS", expert)
     return found

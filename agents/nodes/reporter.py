@@ -14,7 +14,7 @@ from agents.nodes.data_scientist import contract_of, dataset_of, profile_of
 from agents.nodes.explainer import FILE as EXPLANATION
 from agents.nodes.explainer import explain_again, kept_result
 from agents.nodes.predicting import predicted
-from agents.nodes.runner import attempt_folder, predictions_of, sealed_of, work_folder
+from agents.nodes.work import attempt_folder, predictions_of, sealed_of, work_folder
 from agents.planning.blueprints import offer
 from agents.reporter import describe, why
 from agents.scribe import Scribe
