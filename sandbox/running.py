@@ -309,7 +309,7 @@ class Running:
             return Collected()
         # A descriptor of the thread's own: it may outlive a cancelled run.
         own = os.dup(self._told.outputs)
-        return await asyncio.to_thread(_collect_and_close, own, self.job)
+        return await asyncio.shield(asyncio.to_thread(_collect_and_close, own, self.job))  # it closes what it holds
 
     def _describe(self, kind: OutcomeKind, facts: Facts, message: str | None, collected: Collected) -> Outcome:
         ended, limits = self._told.ended, self.job.limits

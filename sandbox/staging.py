@@ -10,13 +10,15 @@ holds a lock on its outputs/, so that the next start can tell what a kill -9 has
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import socket
 import stat
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,23 +170,34 @@ def open_folder(name: str, parent: int) -> int:
 
 
 def _empty(top: int) -> None:
-    """Folders inside folders are moved to the top before their turn comes, so depth does not matter."""
-    number = 0
+    """Folders inside folders are moved to the top before their turn comes, so depth does not matter.
+
+    Somebody else may be removing the same at this moment: what is gone already is no trouble.
+    """
+    moved = itertools.count()
     while names := os.listdir(top):  # noqa: PTH208  a descriptor, not a path
         for name in names:
-            if not _is_folder(name, top):
-                os.unlink(name, dir_fd=top)
-                continue
-            folder = open_folder(name, top)
-            for inner in os.listdir(folder):  # noqa: PTH208
-                if _is_folder(inner, folder):
-                    os.close(open_folder(inner, folder))
-                    os.rename(inner, f"{number}.{os.getpid()}.moved", src_dir_fd=folder, dst_dir_fd=top)
-                    number += 1
+            with contextlib.suppress(FileNotFoundError):
+                if _is_folder(name, top):
+                    _flatten(name, top, moved)
+                    os.rmdir(name, dir_fd=top)
                 else:
-                    os.unlink(inner, dir_fd=folder)
-            os.close(folder)
-            os.rmdir(name, dir_fd=top)
+                    os.unlink(name, dir_fd=top)
+
+
+def _flatten(name: str, top: int, moved: Iterator[int]) -> None:
+    """Leave nothing in a folder: its files are removed, its folders come to the top."""
+    folder = open_folder(name, top)
+    try:
+        for inner in os.listdir(folder):  # noqa: PTH208
+            if _is_folder(inner, folder):
+                os.close(open_folder(inner, folder))
+                as_named = f"{next(moved)}.{os.getpid()}.{threading.get_ident()}.moved"
+                os.rename(inner, as_named, src_dir_fd=folder, dst_dir_fd=top)
+            else:
+                os.unlink(inner, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def _is_folder(name: str, parent: int) -> bool:

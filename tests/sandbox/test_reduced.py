@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
 
@@ -277,6 +278,21 @@ async def test_what_a_script_leaves_is_removed_however_deep_and_shut_it_is(reduc
     played = await play(reduced, dedent(script), limits=PATIENT)
     assert played.outcome.kind == "disk_quota"
     assert not Path(played.stdout.strip()).parent.exists()
+
+
+def test_two_may_remove_the_same_folder_at_once(tmp_path: Path) -> None:
+    """The application and a run's supervisor do so where one of them thinks that the other is gone."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(15):
+            folder = staging.make(tmp_path, None)
+            for number in range(10):
+                (folder.scratch / f"{number}/inner").mkdir(parents=True)
+                (folder.scratch / f"{number}/file").touch()
+            os.close(folder.outputs)
+            list(pool.map(staging.remove, [folder.path] * 3))
+    assert list(tmp_path.iterdir()) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 async def test_multiprocessing_is_told_to_be_missing(reduced: LocalSandbox) -> None:
