@@ -3,6 +3,7 @@
 Everything is told to the application over one socket as JSON; when that socket closes, the run is over.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox.watch import EVERY, Meter
 
@@ -30,8 +31,20 @@ def tell(status: socket.socket, event: str, descriptors: tuple[int, ...] = (), *
             raise
 
 
+class Script(Protocol):
+    """The script's process."""
+
+    pid: int
+    """Of a child of ours; 0: somebody else's."""
+    pidfd: int
+
+    def end(self, meter: Meter) -> int:
+        """Once it has ended: how, as waitpid tells it. Raises ChildProcessError when nobody knows."""
+        ...
+
+
 def watch(
-    child: int, go: int, status: socket.socket, request: dict[str, Any], new_meter: Callable[..., Meter] = Meter
+    script: Script, go: int, status: socket.socket, request: dict[str, Any], new_meter: Callable[..., Meter] = Meter
 ) -> None:
     """Wait for the script to begin, then for its end or the limit that it meets first; tell which.
 
@@ -50,7 +63,7 @@ def watch(
         memory_mb=limits["memory_mb"], cpu_seconds=(limits["cpu_seconds"] or limits["cpus"] * seconds) + 1
     )
     began = time.monotonic()
-    why, code = _wait(child, status, meter, began + seconds)
+    why, code = _wait(script, status, meter, began + seconds)
     if code is None:  # it is ended in mid-run: what it has used since the last look counts too
         meter.sample()
     tell(
@@ -65,9 +78,9 @@ def watch(
     )
 
 
-def _wait(child: int, status: socket.socket, meter: Meter, deadline: float) -> tuple[str, int | None]:
+def _wait(script: Script, status: socket.socket, meter: Meter, deadline: float) -> tuple[str, int | None]:
     """("exit", wait status) or the name of the limit that was met; "left" when the application is gone."""
-    pidfd = os.pidfd_open(child)
+    pidfd = script.pidfd
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     poll.register(status, select.POLLIN)
@@ -79,7 +92,7 @@ def _wait(child: int, status: socket.socket, meter: Meter, deadline: float) -> t
             return "left", None
         now = time.monotonic()
         if pidfd in ready:
-            _, code = os.waitpid(child, 0)
+            code = script.end(meter)
             return (meter.last_look() or "exit" if now < deadline else "timeout"), code
         if now >= deadline + _GRACE:
             return "timeout", None
@@ -87,13 +100,14 @@ def _wait(child: int, status: socket.socket, meter: Meter, deadline: float) -> t
             signal.pidfd_send_signal(pidfd, polite.pop(0)[1])
         if broken := meter.sample():
             return broken, None
-        _reap_orphans(child)
+        _reap_orphans(script.pid)
 
 
 def _reap_orphans(child: int) -> None:
     """Process 1 inherits the dead of the whole run."""
-    while True:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if found is None or found.si_pid in (0, child):
-            return
-        os.waitpid(found.si_pid, 0)
+    with contextlib.suppress(ChildProcessError):  # there are none
+        while True:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None or found.si_pid in (0, child):
+                return
+            os.waitpid(found.si_pid, 0)

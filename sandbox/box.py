@@ -1,8 +1,8 @@
-"""One run, inside out: a supervisor furnishes a box, a small trusted process 1 watches, a child runs the script.
+"""One run, inside out: a supervisor furnishes a box, a small trusted process 1 watches, a third one runs the script.
 
-    zygote -> supervisor   own session, leaves the host's namespaces, builds the file system, later mounts the inputs
+    usher  -> supervisor   own session, leaves the host's namespaces, builds the file system, later mounts the inputs
                 -> process 1   gives up root, then enforces time and memory; when it ends, all ends
-                     -> the script (sandbox/payload.py)
+    zygote -> the script   asked for by the supervisor (sandbox/making.py), then the text's own (sandbox/payload.py)
 
 The three get ready at the same time, as far as they can without knowing the job, and then stand and wait for it: a box
 may stand ready long before its job is there, and is used once. No line of the script runs before process 1 and the
@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sandbox import attend, kernel, mounts, order, payload, seccomp
+from sandbox import attend, kernel, making, mounts, order, payload, seccomp
 from sandbox.owners import SHARED_UID, Owner, is_ours, owner_of
 
 INNER_UID = 1000
@@ -29,7 +29,7 @@ _NAMESPACES = kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET | 
 
 @dataclass(frozen=True)
 class Base:
-    """What every run shares: facts about the zygote that it is forked from."""
+    """What every run shares: facts about the process that it is forked from."""
 
     pid: int
     environment: tuple[str, ...]
@@ -40,6 +40,8 @@ class Base:
     """Whom the script is; None: an ordinary user, as we are."""
     threads: int
     own_path: str
+    maker: int = -1
+    """A socket over which the zygote is asked for a script's process; -1 where nobody asks."""
 
 
 class _Failed(Exception):
@@ -53,10 +55,10 @@ class _Ends:
     status: socket.socket
     desk: socket.socket
     """Between the supervisor and process 1."""
-    cue: socket.socket
-    """Between the supervisor and the script's process."""
-    stdio: tuple[int, int, int]
-    groups: tuple[int, ...]
+    tie: socket.socket
+    """Between process 1 and the zygote."""
+    go: int
+    """Where the script's process says that it goes, or why it cannot."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ class _Worlds:
         """Take the inputs there, to mount them here."""
         if not inputs:
             return {}
-        kernel.enter_mounts(self.host)
+        kernel.enter(self.host, kernel.CLONE_NEWNS)
         mounts_by_target = mounts.clone_inputs(inputs, owner_map)
-        kernel.enter_mounts(self.box)
+        kernel.enter(self.box, kernel.CLONE_NEWNS)
         return mounts_by_target
 
 
@@ -91,23 +93,26 @@ def is_root() -> bool:
 
 
 def supervise(base: Base, descriptors: list[int]) -> NoReturn:
-    """The forked zygote becomes the supervisor of a box: [order, stdin, stdout, stderr, status, groups...]."""
+    """The forked usher becomes the supervisor of a box: [order, stdin, stdout, stderr, status, groups...]."""
     orders, said, out, err, status_fd, *groups = descriptors
     status = socket.socket(fileno=status_fd)
     try:
+        kernel.name_process("supervisor")
         _settle_in(base, descriptors)
         worlds = _leave_the_host(as_root=base.owner is not None)
-        desk, their_desk = _pair()
-        cue, their_cue = _pair()
+        (desk, their_desk), (tie, their_tie), (cue, their_cue) = _pair(), _pair(), _pair()
+        go, going = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _close([orders, worlds.host, worlds.box, desk.detach(), cue.detach()])
-            _be_process_one(base, _Ends(status, their_desk, their_cue, (said, out, err), tuple(groups)))
-        _close([said, out, err, their_desk.detach(), their_cue.detach()])
+            theirs = (desk.detach(), their_tie.detach(), cue.detach(), their_cue.detach())
+            _close([orders, said, out, err, going, worlds.host, worlds.box, *theirs, base.maker, *groups])
+            _be_process_one(base, _Ends(status, their_desk, tie, go))
+        _close([their_desk.detach(), tie.detach(), go])
         _tell_and_close(status, "box", os.pidfd_open(pid))
         with contextlib.suppress(_Failed):
-            _furnish(base, status, desk)
-            _close(groups)
+            ends = (their_cue.detach(), (said, out, err), going, their_tie.detach(), tuple(groups))
+            _furnish(base, worlds, status, desk, ends)
+            cue.send(b"b")
             _serve(base, worlds, socket.socket(fileno=orders), desk, cue)
         _, code = os.waitpid(pid, 0)
         if os.WIFSIGNALED(code):
@@ -147,7 +152,7 @@ def _settle_in(base: Base, descriptors: list[int]) -> None:
         os._exit(1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     files = () if base.owner is None else (base.owner.files,)
-    kernel.close_all_but({0, 1, 2, *descriptors, *files})
+    kernel.close_all_but({0, 1, 2, base.maker, *descriptors, *files})
 
 
 def _leave_the_host(*, as_root: bool) -> _Worlds:
@@ -166,12 +171,22 @@ def _leave_the_host(*, as_root: bool) -> _Worlds:
     return _Worlds(host, os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
 
 
-def _furnish(base: Base, status: socket.socket, desk: socket.socket) -> None:
-    """Build the file system around the /proc that process 1 makes."""
-    proc = order.receive(desk)
-    if proc is None:
+_Theirs = tuple[int, tuple[int, int, int], int, int, tuple[int, ...]]
+"""What goes to the script's process: cue, stdin and stdout and stderr, going, tie, control groups."""
+
+
+def _furnish(base: Base, worlds: _Worlds, status: socket.socket, desk: socket.socket, theirs: _Theirs) -> None:
+    """Ask for the script's process, build the file system around the /proc that process 1 makes."""
+    proc, inner = order.receive(desk), order.receive(desk)
+    if proc is None or inner is None:
         raise _Failed
-    outputs = mounts.build(_shell(base), proc, before_entering=lambda: _hear(desk))
+    spaces = making.open_namespaces(inner, worlds.box, as_root=base.owner is not None)
+    cue, stdio, going, tie, groups = theirs
+    uid = base.owner.uid if base.owner else None
+    making.ask(base.maker, making.Wanted(spaces, cue, stdio, proc, going, tie, groups, uid))
+    spaces.close()
+    _close([cue, *stdio, going, tie, *groups, base.maker])
+    outputs = mounts.build(_shell(base), proc)
     os.close(proc)
     _tell_and_close(status, "outputs", outputs)
 
@@ -214,31 +229,44 @@ def _last_words(go: int) -> str:
 
 
 def _be_process_one(base: Base, ends: _Ends) -> NoReturn:
-    """Give up root, have the script's process made, watch it; ending ends every process of the run."""
-    status, desk, cue, stdio = ends.status, ends.desk, ends.cue, ends.stdio
+    """Give up root, watch the script's process; ending ends every process of the run."""
+    status, desk = ends.status, ends.desk
     try:
+        kernel.name_process("watcher")
         kernel.die_with_parent(signal.SIGKILL)
         proc = kernel.process_list()
         order.send(desk, proc)
         _become_nobody(base)
-        _enter_inner_user(os.geteuid(), proc)
+        inner = _enter_inner_user(os.geteuid(), proc)
         kernel.die_with_parent(signal.SIGKILL)  # asked again: changing the user forgets it
-        go, going = os.pipe()
-        child = os.fork()
-        if child == 0:
-            payload.stand(base, cue, lambda: give_up(ends.groups), stdio=stdio, proc=proc, going=going)
-        desk.send(b".")  # there is nobody left to fork
-        _close([*stdio, proc, going, cue.detach(), *ends.groups])
-        give_up([])  # who watches must not be slowed down with the script
-        desk.send(b".")  # no privilege either
-        request = _await_order(desk, go)
+        order.send(desk, inner)
+        _close([inner, proc])
+        give_up([])
+        desk.send(b".")  # no privilege any more
+        script = making.Made(ends.tie)
+        request = _await_order(desk, ends.go)
         if request is not None:
-            attend.watch(child, go, status, order.read(request))
-        elif said := _last_words(go):
+            attend.watch(script, ends.go, status, order.read(request))
+        elif said := _last_words(ends.go):
             attend.tell(status, "broken", text=said)
     except BaseException as problem:  # whatever it is, the application must hear of it
         attend.tell(status, "broken", text=kernel.in_words(problem))
     os._exit(0)
+
+
+def be_script(base: Base, wanted: making.Wanted) -> NoReturn:
+    """The forked zygote, born among the processes of a box, goes in and becomes its script."""
+    spaces = wanted.namespaces
+    kept = {wanted.cue, wanted.going, wanted.proc, *wanted.stdio, *wanted.groups, *spaces.held}
+    kernel.close_all_but(kept)
+
+    def enter() -> None:
+        spaces.enter(wanted.uid)
+        spaces.close()
+        give_up(wanted.groups)
+
+    cue = socket.socket(fileno=wanted.cue)
+    payload.stand(base, cue, enter, stdio=wanted.stdio, proc=wanted.proc, going=wanted.going)
 
 
 def _shell(base: Base) -> mounts.Shell:
@@ -260,15 +288,20 @@ def _become_nobody(base: Base) -> None:
         os.setresuid(uid, uid, uid)
 
 
-def _enter_inner_user(outer_uid: int, proc: int) -> None:
-    """A user namespace of the run's own, so that its process count is its own and its mounts are out of reach."""
+def _enter_inner_user(outer_uid: int, proc: int) -> int:
+    """A user namespace of the run's own, so that its process count is its own and its mounts are out of reach.
+
+    Returns a descriptor of it.
+    """
     kernel.unshare(kernel.CLONE_NEWUSER)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # else our own uid_map is not ours to write
     _write("self/setgroups", "deny", dir_fd=proc)
     _write("self/uid_map", f"{INNER_UID} {outer_uid} 1", dir_fd=proc)
     _write("self/gid_map", f"{INNER_UID} {outer_uid} 1", dir_fd=proc)
+    inner = os.open("self/ns/user", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    return inner
 
 
 def give_up(groups: Iterable[int]) -> None:
@@ -278,29 +311,66 @@ def give_up(groups: Iterable[int]) -> None:
     kernel.drop_capabilities()
 
 
+def own_user() -> None:
+    """Take an ordinary user's power over the namespaces that it makes; root has it.
+
+    Whoever forks a process into a box of another process needs power over that and over itself.
+    """
+    if is_root():
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    kernel.unshare(kernel.CLONE_NEWUSER)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{uid} {uid} 1")
+    _write("/proc/self/gid_map", f"{gid} {gid} 1")
+
+
 def rehearse() -> NoReturn:
-    """Go the whole way with nothing to run, in a process made for it; prints "yes" or what was refused and where."""
+    """Go the whole way with nothing to run, in processes made for it; prints "yes" or what was refused and where."""
     step = "making namespaces"
     try:
         owner = owner_of(SHARED_UID) if is_root() else None
+        own_user()
         shown, covered = mounts.python_environment(), mounts.sample_tables()
         base = Base(os.getpid(), shown, covered, 0, seccomp.program(), owner, 1, "")
-        _leave_the_host(as_root=owner is not None)
-        pid = os.fork()
-        if pid == 0:
-            step = "mounting the box"
-            proc = kernel.process_list()
-            mounts.build(_shell(base), proc, before_entering=lambda: None)
-            mounts.fill({}, "", outputs_mb=1, memory_mb=2)
-            step = "giving up root"
-            _become_nobody(base)
-            _enter_inner_user(os.geteuid(), proc)
-            give_up([])
-            step = "locking in"
-            payload.lock_in(base)
-            os.write(1, b"yes")
+        desk, theirs = _pair()
+        if os.fork() == 0:
+            desk.close()
+            worlds = _leave_the_host(as_root=owner is not None)
+            near, far = _pair()
+            if os.fork() == 0:
+                near.close()
+                step = "giving up root"
+                proc = kernel.process_list()
+                order.send(far, proc)
+                _become_nobody(base)
+                order.send(far, _enter_inner_user(os.geteuid(), proc))
+                far.recv(1)  # until nobody needs the box any more
+                os._exit(0)
+            far.close()
+            listed, inner = order.receive(near), order.receive(near)
+            if listed is not None and inner is not None:
+                spaces = making.open_namespaces(inner, worlds.box, as_root=owner is not None)
+                step = "mounting the box"
+                mounts.build(_shell(base), listed)
+                mounts.fill({}, "", outputs_mb=1, memory_mb=2)
+                socket.send_fds(theirs, [b"box"], spaces.held)
+                theirs.recv(1)
         else:
-            os.waitpid(pid, 0)
+            theirs.close()
+            _, held, _, _ = socket.recv_fds(desk, 8, 8)
+            if held:  # else it has been told what was refused
+                step = "entering the box"
+                spaces = making.Namespaces(*held)
+                kernel.enter(spaces.pid, kernel.CLONE_NEWPID)
+                if (pid := os.fork()) == 0:
+                    spaces.enter(owner.uid if owner else None)
+                    give_up([])
+                    step = "locking in"
+                    payload.lock_in(base)
+                    os.write(1, b"yes")
+                else:
+                    os.waitpid(pid, 0)
     except OSError as problem:
         os.write(1, f"{step} was refused ({problem.strerror})".encode())
     os._exit(0)

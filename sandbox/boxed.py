@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from sandbox import attend, kernel, landlock, mounts, order, payload, seccomp, zygote
 from sandbox.box import Base, join
+from sandbox.making import Child
 from sandbox.quota import Quota, QuotaMeter, used_in_tmpfs
 
 PACKAGE = "/.modelwright"
@@ -83,7 +84,7 @@ def _be_process_one(base: Base, descriptors: list[int]) -> NoReturn:
             )
         for fd in (said, out, err, proc, going, outputs, myself, *groups):
             os.close(fd)
-        attend.watch(child, go, status, request, functools.partial(_meter, request["limits"]))
+        attend.watch(Child(child), go, status, request, functools.partial(_meter, request["limits"]))
     except BaseException as problem:  # whatever it is, the application must hear of it
         attend.tell(status, "broken", text=kernel.in_words(problem))
     os._exit(0)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import math
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +26,8 @@ _WARM_UP_SECONDS = 120
 _REFILL_AFTER = 0.03
 """Seconds from a run's beginning to the making of the next box: its first lines should not wait for that."""
 _MESSAGE = 65536
+_SECONDS_TO_LEAVE = 0.5
+"""For it to wait for its children, who would be left to others to bury."""
 
 
 def clean_environment(threads: int) -> dict[str, str]:
@@ -110,12 +111,14 @@ class Zygote:
         self.boxes.close()
 
     def end(self) -> None:
-        """Kill it; every run that was forked from it dies with it."""
+        """Have it end, killed if need be; every run that was made by it dies with it."""
         self.rest()
         self.control.close()
-        if self.alive:
-            self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        try:
+            self.process.wait(_SECONDS_TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def memory_mb(self) -> float:
         """What it holds while nothing runs: memory of its own that is no file's."""

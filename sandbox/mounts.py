@@ -13,7 +13,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -238,11 +238,11 @@ def _furnish(owner: int) -> None:
     (root / WORKSPACE[1:] / "inputs").mkdir(parents=True, exist_ok=True)
 
 
-def build(shell: Shell, proc: int, before_entering: Callable[[], None]) -> int:
+def build(shell: Shell, proc: int) -> int:
     """Swap this process's root for the shell of a box; needs CAP_SYS_ADMIN over its own, new mount namespace.
 
     `proc` is a detached /proc of the run's processes. Every process in this mount namespace gets the new root, but none
-    that is just being forked: `before_entering` must see to that. Returns a descriptor of outputs/. Raises OSError.
+    that is just being forked: nobody may do that meanwhile. Returns a descriptor of outputs/. Raises OSError.
     """
     kernel.make_mounts_private()
     sources = _sources(shell)
@@ -258,7 +258,6 @@ def build(shell: Shell, proc: int, before_entering: Callable[[], None]) -> int:
         _close(way)
     _furnish(shell.owner)
     _show_processes(proc)
-    before_entering()
     kernel.enter_root(_STAGE)
     for folder in shell.covered:
         _cover(folder)

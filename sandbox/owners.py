@@ -17,7 +17,7 @@ from sandbox import kernel, staging
 SHARED_UID = 60001
 """Of runs that get none of their own."""
 _MOST = 64
-"""Owners that a zygote keeps, each with two descriptors."""
+"""Owners that an usher keeps, each with two descriptors."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ def owner_of(uid: int) -> Owner:
             os.write(told[1], b".")
         for fd in (ask[0], *told):
             os.close(fd)
-        with contextlib.suppress(ChildProcessError):  # the zygote ignores SIGCHLD: then nobody is left to wait for
+        with contextlib.suppress(ChildProcessError):  # the usher ignores SIGCHLD: then nobody is left to wait for
             os.waitpid(pid, 0)
 
 
 class Owners:
-    """Those of one zygote: lent to a run, taken back at its end, lent again."""
+    """Those of one usher: lent to a run, taken back at its end, lent again."""
 
     def __init__(self) -> None:
         """With one at hand. Raises OSError like `owner_of`."""

@@ -63,6 +63,7 @@ def run(
 ) -> NoReturn:
     """Lock in, say "go" on `going`, run the script, leave with its exit code; never returns."""
     try:
+        os.setpgid(0, 0)
         _take_stdio(stdio)
         _volunteer_for_the_oom_killer(proc)
         kernel.close_all_but({0, 1, 2, going})
@@ -82,20 +83,23 @@ def run(
 def stand(
     base: "Base",
     cue: socket.socket,
-    give_up: Callable[[], None],
+    enter: Callable[[], None],
     *,
     stdio: tuple[int, int, int],
     proc: int,
     going: int,
 ) -> NoReturn:
-    """As `run`, but ahead of the request, which comes over `cue`; then, when its inputs are mounted, the word to go."""
+    """As `run`, but ahead of box and request; word of both comes over `cue`, then that to go."""
     try:
+        os.setsid()
         _take_stdio(stdio)
-        _volunteer_for_the_oom_killer(proc)
-        give_up()
         os.nice(NICENESS)
-        kernel.close_all_but({0, 1, 2, going, cue.fileno()})
         _refresh_interpreter(base, mounts.WORKSPACE)
+        if not cue.recv(1):  # the box was not built
+            os._exit(0)
+        enter()
+        _volunteer_for_the_oom_killer(proc)
+        kernel.close_all_but({0, 1, 2, going, cue.fileno()})
         cue.send(b".")
         request = _await_request(cue)
         cores = _share_of_cores(request["limits"]["cpus"], request["turn"])
@@ -106,7 +110,7 @@ def stand(
         lock_in(base)
     except BaseException as problem:  # nothing of the script has run: process 1 reports this as a broken sandbox
         _fail(going, problem)
-    del base, cue, give_up, proc
+    del base, cue, enter, proc
     _become(request.pop("script"), mounts.WORKSPACE, going)
 
 
@@ -151,7 +155,6 @@ def stdio(request: dict[str, Any], said: int, out: int, err: int) -> tuple[int, 
 
 
 def _take_stdio(stdio: tuple[int, int, int]) -> None:
-    os.setpgid(0, 0)
     for target, source in enumerate(stdio):
         os.dup2(source, target)
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sandbox import attend, box, kernel, landlock, mounts, order, passage, payload, seccomp, staging, tree
+from sandbox.making import Child
 from sandbox.owners import claim_user
 from sandbox.quota import Quota, TreeMeter, used_on_disk
 
@@ -188,7 +189,7 @@ def _watch_over(grounds: Grounds, run: _Run, request: dict[str, Any], ends: _End
         own = os.open(f"{child}", os.O_PATH, dir_fd=proc)  # kept open, lest the kernel forgets what Landlock was told
         for fd in (*ends.stdio, *ends.groups, proc, going):
             os.close(fd)
-        attend.watch(child, go, ends.status, request, functools.partial(_meter, run.folder, request["limits"]))
+        attend.watch(Child(child), go, ends.status, request, functools.partial(_meter, run.folder, request["limits"]))
         os.close(own)
     except BaseException as problem:  # whatever it is, the application must hear of it
         attend.tell(ends.status, "broken", text=kernel.in_words(problem))

@@ -50,6 +50,11 @@ class Meter:
         self._next_exact = 0.0
         self._exact_began = 0.0
         self._shares: dict[str, tuple[int, int]] = {}
+        self._told_cpu = self._told_mb = 0.0
+
+    def told(self, cpu_seconds: float, largest_kb: float) -> None:
+        """What somebody else who has waited for the script's process knows: its time, and its memory at the most."""
+        self._told_cpu, self._told_mb = cpu_seconds, largest_kb / 1024
 
     def sample(self) -> str | None:
         """Look once: "memory", "cpu", "pids" or None."""
@@ -86,14 +91,14 @@ class Meter:
 
     def cpu_seconds(self) -> float:
         """Processor time of the tree so far."""
-        return max(self._cpu, _reaped_cpu() - self._before)
+        return max(self._cpu, _reaped_cpu() - self._before + self._told_cpu)
 
     def highest_mb(self) -> float:
         """The most memory seen; of a run too short for that, what the kernel says of its largest process."""
         if self._samples >= _FEW_LOOKS:
             return self.peak_mb
         largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # with pages of files
-        return max(self.peak_mb, min(largest, self._memory_mb - _SLACK_MB))
+        return max(self.peak_mb, min(max(largest, self._told_mb), self._memory_mb - _SLACK_MB))
 
     def _count_cpu(self, pids: list[str]) -> None:
         """Add what each process used to what those used that are gone.

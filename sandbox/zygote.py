@@ -2,7 +2,7 @@
 
 It imports but never computes: one parallel region here and every LightGBM or HistGradientBoosting in a fork would hang.
 It is started with an empty environment, holds no secret and no descriptor but its socket, and ends when we end.
-One message on the socket makes one box: descriptors [orders, stdin, stdout, stderr, status, cgroup...].
+What makes boxes and runs at a message is sandbox/usher.py.
 """
 
 import contextlib
@@ -10,21 +10,19 @@ import gc
 import importlib
 import json
 import os
-import select
 import shutil
 import signal
 import socket
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from sandbox import box, kernel, mounts, reduced, seccomp, tree
+from sandbox import box, kernel, making, mounts, reduced, seccomp, tree, usher
 from sandbox.owners import Owner, Owners
-from sandbox.probe import LEVELS, Level
+from sandbox.probe import LEVELS
 
 PRELOADED = (
     "numpy",
@@ -62,8 +60,6 @@ PRELOADED = (
     "sklearn.tree",
     "threadpoolctl",
 )
-_MAX_DESCRIPTORS = 16
-_MESSAGE = 4096
 
 
 def preload(wanted: Callable[[], bool]) -> list[str]:
@@ -89,91 +85,95 @@ def data_bytes() -> int:
     return 0
 
 
-Life = Callable[[Owner | None, list[int]], NoReturn]
-"""What a fork does with its owner and the descriptors of its run."""
-
-
-def _life(level: Level, base: box.Base) -> Life:
-    if level == "reduced":
-        supervise = partial(reduced.supervise, reduced.prepare(base, as_root=box.is_root()))
-        return lambda _, descriptors: supervise(descriptors)
-    return lambda owner, descriptors: box.supervise(replace(base, owner=owner), descriptors)
-
-
-def _serve(control: socket.socket, parent: int, live: Life, owners: Owners | None) -> None:
-    forks: dict[int, tuple[int, Owner | None]] = {}
-    """Process ids of the supervisors that live, and whom their scripts are, by descriptor."""
-    while True:
-        ready = _wait_for(control.fileno(), parent, *forks)
-        if parent in ready:
-            return
-        if ended := forks.keys() & ready:
-            for pidfd in ended:
-                os.close(pidfd)
-                _, owner = forks.pop(pidfd)
-                if owners and owner:
-                    owners.take_back(owner)
-            tree.end_strays([pid for pid, _ in forks.values()])  # of a supervisor that was killed
-        if control.fileno() not in ready:
-            continue
-        message, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, _MAX_DESCRIPTORS)
-        if not message:
-            return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # fork() beside the idle threads of OpenBLAS: measured to be harmless
-            owner = owners.lend() if owners else None
-            pid = os.fork()
-        if pid == 0:
-            live(owner, descriptors)
-        try:
-            forks[os.pidfd_open(pid)] = pid, owner
-        except ProcessLookupError:  # it has ended already
-            if owners and owner:
-                owners.take_back(owner)
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def _wait_for(*descriptors: int) -> set[int]:
-    """Those of them that have something to tell."""
-    poll = select.poll()
-    for descriptor in descriptors:
-        poll.register(descriptor, select.POLLIN)
-    return {descriptor for descriptor, _ in poll.poll()}
-
-
 def main(control_fd: int, parent_pid: int, level: int) -> None:
-    """Warm up, say so, then fork one box per message until the socket closes or the parent ends."""
+    """Warm up, say so, then fork until the socket closes or the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o022)
-    control = socket.socket(fileno=control_fd)
-    full = LEVELS[level] == "full"
+    control, parent = socket.socket(fileno=control_fd), os.pidfd_open(parent_pid)
+    if os.getppid() == parent_pid:
+        serve = _serve_boxes if LEVELS[level] == "full" else _serve_runs
+        serve(control, parent, parent_pid)
+
+
+def _serve_boxes(control: socket.socket, parent: int, parent_pid: int) -> None:
+    """An usher, forked while this is small, makes the boxes; what is large forks the scripts only."""
+    box.own_user()
+    tree.adopt_orphans()
+    desk, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    base = _base()
+    zygote, pid = os.getpid(), os.fork()
+    if pid == 0:
+        desk.close()
+        _usher(control, parent, zygote, replace(base, pid=os.getpid(), maker=theirs.detach()))
+    theirs.close()
+    ended = os.pidfd_open(pid)
+    base, missing = _warmed_up(base, parent_pid)
+    _settle(control, missing)
+    control.close()
+    making.make(desk, (parent, ended), partial(box.be_script, base))
+    tree.reap_all()
+
+
+def _usher(control: socket.socket, parent: int, zygote: int, base: box.Base) -> NoReturn:
+    """Small, and bound to the zygote's life."""
     try:
-        missing = preload(lambda: os.getppid() == parent_pid)
+        kernel.die_with_parent(signal.SIGKILL)
+        kernel.name_process(usher.NAME)
+        if os.getppid() == zygote:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            gc.freeze()
+            owners = Owners() if box.is_root() else None
+            usher.serve(control, parent, partial(_supervise, base), owners)
     finally:
-        shutil.rmtree(os.environ["MPLCONFIGDIR"], ignore_errors=True)  # nobody else may be left to do it
-    if not full:
-        with contextlib.suppress(ImportError):  # of joblib: the script's to report
-            importlib.import_module("sandbox.threads").work_without_processes()
+        os._exit(0)
+
+
+def _supervise(base: box.Base, owner: Owner | None, descriptors: list[int]) -> NoReturn:
+    box.supervise(replace(base, owner=owner), descriptors)
+
+
+def _serve_runs(control: socket.socket, parent: int, parent_pid: int) -> None:
+    """Where a script descends from its supervisor, it is the zygote that forks that."""
+    base, missing = _warmed_up(_base(), parent_pid)
+    with contextlib.suppress(ImportError):  # of joblib: the script's to report
+        importlib.import_module("sandbox.threads").work_without_processes()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    base = box.Base(
+    supervise = partial(reduced.supervise, reduced.prepare(base, as_root=box.is_root()))
+    _settle(control, missing)
+    usher.serve(control, parent, lambda _, descriptors: supervise(descriptors), None)
+
+
+def _base() -> box.Base:
+    """As far as it is known before anything is imported."""
+    return box.Base(
         pid=os.getpid(),
         environment=mounts.python_environment(),
         covered=mounts.sample_tables(),
-        data_bytes=data_bytes(),
+        data_bytes=0,
         filter=seccomp.program(),
         owner=None,
         threads=int(os.environ["OMP_NUM_THREADS"]),
         own_path=sys.path[0],
     )
-    parent = os.pidfd_open(parent_pid)
-    if os.getppid() != parent_pid:
-        return
-    live = _life(LEVELS[level], base)
-    owners = Owners() if full and box.is_root() else None
-    tree.adopt_orphans()
+
+
+def _warmed_up(base: box.Base, parent_pid: int) -> tuple[box.Base, list[str]]:
+    """With everything imported; also what is missing."""
+    try:
+        missing = preload(lambda: os.getppid() == parent_pid)
+    finally:
+        shutil.rmtree(os.environ["MPLCONFIGDIR"], ignore_errors=True)  # nobody else may be left to do it
+    return replace(base, data_bytes=data_bytes()), missing
+
+
+def _settle(control: socket.socket, missing: list[str]) -> None:
+    """Make forks cheap, and say that we are ready."""
     gc.collect()
     gc.freeze()
+    if (pid := usher.fork()) == 0:  # before a fork OpenBLAS ends its threads: later forks find none
+        os._exit(0)
+    with contextlib.suppress(ChildProcessError):  # nobody has to wait for those who are ignored
+        os.waitpid(pid, 0)
+    kernel.join_relocated()
     kernel.gather_memory()
     control.send(json.dumps({"event": "ready", "missing": missing}).encode())
-    _serve(control, parent, live, owners)

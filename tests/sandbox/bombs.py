@@ -215,7 +215,7 @@ BOMBS = {
     "a function that calls itself": _ends("def f(): f()\nf()", "error"),
     "a stack that overflows": _ends(_DEEP, "signal", "error", "memory"),
     "killing everyone": _ends(_KILLS.format(targets="(-1,)"), "ok", "signal"),
-    "killing its watchers": _ends(_KILLS.format(targets="(1, os.getppid())"), "ok"),
+    "killing its watchers": _ends(_KILLS.format(targets="(1, os.getppid() or 1)"), "ok"),
     "killing its group": _ends(_KILLS.format(targets="(0,)"), "ok", "signal"),
     "removing all": _ends(_REMOVES, "ok"),
     "a bomb in a zip file": _ends(_ZIP, "ok"),

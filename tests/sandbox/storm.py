@@ -23,7 +23,7 @@ from typing import Any, Literal, cast
 
 import psutil
 
-from sandbox import kernel
+from sandbox import kernel, usher
 from sandbox.base import Job, Limits, Outcome, Output, SandboxBroken
 from sandbox.local import LocalSandbox
 from sandbox.probe import Level, try_level
@@ -136,7 +136,9 @@ class Storm:
 
     async def rage(self, seconds: float, at_once: int) -> None:
         """Until the time is over, as many runs at once."""
-        self._lasting = {child.pid for child in psutil.Process().children()}
+        lasting = psutil.Process().children()
+        lasting += [each for child in lasting for each in child.children() if each.name() == usher.NAME]
+        self._lasting = {each.pid for each in lasting}
         end = time.monotonic() + seconds
 
         async def keep_going() -> None:

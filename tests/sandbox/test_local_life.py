@@ -11,7 +11,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from sandbox import cgroups, probe
+from sandbox import cgroups, probe, usher
 from sandbox.base import Limits, Outcome, Output, SandboxBroken, SandboxError, SandboxUnavailable
 from sandbox.local import LocalSandbox
 from tests.sandbox.scenes import PATIENT, job, play
@@ -185,7 +185,7 @@ async def test_stopping_a_run_by_name_gives_an_outcome(sandbox: LocalSandbox, tm
     "script", ["while True: print('x' * 10000)", "sum(range(9**7))\nprint('on')\nwhile True: pass"]
 )
 async def test_whoever_ends_a_run_its_figures_are_told(sandbox: LocalSandbox, script: str) -> None:
-    begun = job(f"x = bytearray(20_000_000)\n{script}", limits=PATIENT)
+    begun = job(f"x = bytearray(20_000_000)\nsum(range(2 * 10**6))\n{script}", limits=PATIENT)  # ticks are 10 ms
     events = []
     async for event in sandbox.run(begun):
         events.append(event)
@@ -274,11 +274,30 @@ async def test_a_dead_zygote_is_replaced_and_its_run_is_reported_broken() -> Non
         await sandbox.close()
 
 
+async def test_an_usher_that_is_killed_is_replaced_with_its_zygote_and_ends_its_runs() -> None:
+    if (level := probe.probe()).level != "full":
+        pytest.skip(f"the level {level.level!r} has no usher")
+    others = set(processes_of(os.getpid()))
+    sandbox = LocalSandbox(level)
+    try:
+        run = sandbox.run(job("print('on', flush=True)\nimport time\ntime.sleep(600)"))
+        await anext(run)
+        tree = set(processes_of(os.getpid())) - others
+        (one,) = [pid for pid in tree if Path(f"/proc/{pid}/comm").read_text().strip() == usher.NAME]
+        os.kill(one, signal.SIGKILL)
+        with pytest.raises(SandboxBroken):
+            await anext(run)
+        await wait_until_gone(tree, 5)
+        assert (await play(sandbox, "print('again')")).stdout == "again\n"
+    finally:
+        await sandbox.close()
+
+
 async def test_warming_twice_at_once_makes_one_zygote_and_closing_ends_it_with_its_runs() -> None:
     others = set(processes_of(os.getpid()))
     sandbox = LocalSandbox(probe.probe(), ready=0)
     await asyncio.gather(sandbox.warm(), sandbox.warm(), play(sandbox, "print(1)"))
-    assert len(set(processes_of(os.getpid())) - others) == 1
+    assert len(set(processes_of(os.getpid())) - others) == (2 if probe.probe().level == "full" else 1)  # and its usher
     run = sandbox.run(job(STUBBORN))
     await anext(run)
     tree = set(processes_of(os.getpid())) - others

@@ -1,5 +1,6 @@
 """What the watch of a run sees where no control group counts: memory, processor time and disk that try to hide."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -112,7 +113,8 @@ def watched(script: str, memory_mb: int = 200, cpu_seconds: float = 60.0) -> tup
             finally:
                 for pid in meter.pids():
                     if pid != str(child.pid):
-                        os.kill(int(pid), 9)
+                        with contextlib.suppress(ProcessLookupError):  # it has just ended
+                            os.kill(int(pid), 9)
                 child.kill()
 
 

@@ -284,7 +284,7 @@ def test_two_may_remove_the_same_folder_at_once(tmp_path: Path) -> None:
     """The application and a run's supervisor do so where one of them thinks that the other is gone."""
     before = len(list(Path("/proc/self/fd").iterdir()))
     with ThreadPoolExecutor(3) as pool:
-        for _ in range(15):
+        for _ in range(6):
             folder = staging.make(tmp_path, None)
             for number in range(10):
                 (folder.scratch / f"{number}/inner").mkdir(parents=True)
