@@ -89,10 +89,13 @@ def main(control_fd: int, parent_pid: int, level: int) -> None:
     """Warm up, say so, then fork until the socket closes or the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o022)
-    control, parent = socket.socket(fileno=control_fd), os.pidfd_open(parent_pid)
-    if os.getppid() == parent_pid:
-        serve = _serve_boxes if LEVELS[level] == "full" else _serve_runs
-        serve(control, parent, parent_pid)
+    control = socket.socket(fileno=control_fd)
+    try:
+        if os.getppid() == parent_pid:
+            serve = _serve_boxes if LEVELS[level] == "full" else _serve_runs
+            serve(control, os.pidfd_open(parent_pid), parent_pid)
+    finally:
+        _tidy()
 
 
 def _serve_boxes(control: socket.socket, parent: int, parent_pid: int) -> None:
@@ -162,8 +165,13 @@ def _warmed_up(base: box.Base, parent_pid: int) -> tuple[box.Base, list[str]]:
     try:
         missing = preload(lambda: os.getppid() == parent_pid)
     finally:
-        shutil.rmtree(os.environ["MPLCONFIGDIR"], ignore_errors=True)  # nobody else may be left to do it
+        _tidy()
     return replace(base, data_bytes=data_bytes()), missing
+
+
+def _tidy() -> None:
+    """Take away what imports have written; nobody else may be left to do it."""
+    shutil.rmtree(os.environ["MPLCONFIGDIR"], ignore_errors=True)
 
 
 def _settle(control: socket.socket, missing: list[str]) -> None:
