@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from agents.state import CodeAuthor
+from agents.language.intents import ANALYSES
+from agents.state import CodeAuthor, Question, Request, State
 from sandbox.base import Limits
 from tools.contract import Contract
 from tools.models.page import in_words
@@ -52,6 +54,62 @@ def rewrite(contract: Contract, tries: int, trouble: str, rows: int | None = Non
     simpler = contract.model_copy(update={"candidates": kept})
     script = write(simpler, rows)
     return Script(script.code, script.author, f"simplified to {_listed(kept)}{why}")
+
+
+_OF_THE_PLAN = (
+    "target",
+    "task",
+    "positive_class",
+    "exclude",
+    "metric",
+    "budget_seconds",
+    "split_rule",
+    "split_column",
+    "candidates",
+    "model",
+    "profile",
+    "holdout_fraction",
+    "seed",
+    "costs",
+    "blueprint",
+)
+"""Fields of a request that a script cannot change by itself. `include` is not among them: whoever speaks of columns at
+the code gate ("the ratio of a and b") wants something done with them."""
+
+
+_QUESTIONS = tuple(one for one in ANALYSES if "without a target" not in one)
+"""Questions about the data; what needs no target ("drop outliers") may well be wanted of the script."""
+
+
+def is_for_the_script(understood: Request | Question, goal: Request | None) -> bool:
+    """Whether words that were said at the code gate are about the script, as far as the expert can tell.
+
+    They are not when they are a question about a result, or change something that stands in the plan.
+    """
+    if isinstance(understood, Question):
+        return True
+    if understood.kind not in ("model", "revise"):
+        return understood.kind == "unsupported" and not understood.reply.startswith(_QUESTIONS)
+    earlier = goal or Request(kind="model", text="")
+    return all(getattr(understood, name) == getattr(earlier, name) for name in _OF_THE_PLAN)
+
+
+def script_wish(understood: Request | Question, state: State, *, asks: bool) -> dict[str, Any] | None:
+    """What was said at the code gate, for the code generator; None: it is not for it, or (`asks`) no model writes."""
+    gate, text = state.get("reopen"), state.get("message", "").strip()
+    if not asks or not text or not gate or gate["gate"] not in ("code", "blocked") or not state.get("code_hash"):
+        return None
+    if state.get("wish_declined") == said_now(state):
+        return None
+    goal = state.get("goal")
+    if not is_for_the_script(understood, Request.model_validate(goal) if goal else None):
+        return None
+    return {"request": goal, "wish": text, "pending": None}
+
+
+def said_now(state: State) -> str:
+    """The message with its turn: the same words may mean something else at another time."""
+    return f"{state.get('turn', 0)}/{state.get('message', '')}"
 
 
 def can_be_simpler(contract: Contract, tries: int) -> bool:

@@ -10,6 +10,7 @@ from agents.halting import Halt
 from agents.llm.spending import Spending
 from agents.models import Models
 from agents.state import Actor, Stage
+from agents.tracing import Tracing
 from sandbox.base import Limits, Sandbox
 from tools.chart_images import Renderer
 from tools.vault import Vault
@@ -66,5 +67,9 @@ class Context:
     """The language models that are configured; none: the experts decide."""
     spending: Spending = field(default_factory=Spending)
     """What the models of this turn may cost, and have cost."""
+    improve: bool = True
+    """Whether a better script is searched for where nobody says anything else and a model can write one."""
     halt: Halt = field(default_factory=Halt)
     """How the user ends a training run and keeps what it has saved."""
+    tracing: Tracing = field(default_factory=Tracing)
+    """Where spans and errors go."""

@@ -1,10 +1,12 @@
 """Decides whether a script may be shown for approval, and what a result is worth in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tools.audit import Probe
 from tools.contract import Contract
-from tools.lint import Review, check
+from tools.lint import Finding, Review, check
+from tools.profile import ColumnProfile
 from tools.score import Difference, Score
 from tools.vault import Vault
 
@@ -13,6 +15,39 @@ def review(code: str, contract: Contract, vault: Vault) -> Review:
     """Every remark on a script: ruff, bandit, our policy. Blocking: about half a second."""
     findings = check(code, target=contract.target, features=contract.features, classes=contract.classes)
     return Review(code_hash=vault.put_text(code), findings=findings)
+
+
+def with_remarks(found: Review, remarks: Sequence[Finding]) -> Review:
+    """A review with a model's remarks beside the others; nothing that was found is taken away."""
+    together = sorted((*found.findings, *remarks), key=lambda one: (not one.blocks, one.source == "model", one.line))
+    return found.model_copy(update={"findings": tuple(together)})
+
+
+def result_facts(
+    score: Score,
+    probes: Sequence[Probe],
+    looks: int,
+    contract: Contract,
+    importance: Sequence[Mapping[str, Any]],
+    leaderboard: Sequence[Mapping[str, Any]],
+    target: ColumnProfile,
+) -> dict[str, Any]:
+    """A result before its report is written, in the report's own words: numbers and names, no value of a cell."""
+    counts = [item.count for item in target.top] if target.top_complete and contract.task != "regression" else []
+    return {
+        "metric": score.metric.model_dump(mode="json"),
+        "baseline": score.baseline.model_dump(mode="json"),
+        "also": [one.model_dump(mode="json") for one in score.also],
+        "difference": score.difference.model_dump(mode="json"),
+        "rows_holdout": score.rows,
+        "holdout_looks": looks,
+        "rarest_class_share": min(counts) / sum(counts) if counts else None,
+        "features": list(contract.features),
+        "budget_seconds": contract.budget_seconds,
+        "audit": [{"probe": probe.probe, "passed": probe.passed} for probe in probes],
+        "importance": [{"feature": one["column"], "drop": one["drop"]} for one in importance],
+        "leaderboard": list(leaderboard),
+    }
 
 
 def verdict(score: Score, probes: Sequence[Probe], looks: int) -> str:

@@ -39,8 +39,10 @@ class WaitingConfirmation:
     gate: Gate
     title: str
     payload: Mapping[str, Any]
-    """contract: {contract, problems, profile_hash, runs_in}; code: {code, code_hash, author, attempt, findings,
-    effects, diff, runs_in}; blocked: as code; question: {text, choices, field}."""
+    """contract: {contract, problems, proposals, models, profile_hash, runs_in}; code: {code, code_hash, author,
+    attempt, findings, effects, diff, runs_in}; blocked: as code; question: {text, choices, field};
+    plan: {steps, by, most_steps}.
+    """
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,33 @@ class PromptParsed:
     request: Mapping[str, Any]
     summary: str
     """One sentence: what will be done, with the assumptions."""
+
+
+@dataclass(frozen=True)
+class PlanMade:
+    """A message of several requests became a plan, or the user has changed it; the last list counts."""
+
+    steps: tuple[Mapping[str, Any], ...]
+    """Each `Step` of agents/plan.py as JSON: {id, text, kind, depends_on, status, note}."""
+    by: str
+    """"expert", "user", or the model that was asked."""
+    reason: str = ""
+    """In one sentence, where a model gave one."""
+
+
+@dataclass(frozen=True)
+class StepChanged:
+    """A step of the plan has begun or ended."""
+
+    step: str
+    """Its id."""
+    status: Literal["waiting", "running", "done", "failed", "skipped"]
+    text: str
+    number: int
+    """From 1, as the plan lists it."""
+    of: int
+    note: str = ""
+    """What came of it, in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +257,8 @@ class Reviewed:
     attempt: int
     verdict: str
     text: str
+    remarks: tuple[Mapping[str, Any], ...] = ()
+    """Of a language model, each {figure, kind, sentence, by}; they take nothing of the verdict away."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +297,7 @@ class Answered:
     """The reply in words (Markdown), with the facts it rests on."""
 
     text: str
-    kind: Literal["result", "why", "profile", "help", "unsupported", "notice", "predictions"]
+    kind: Literal["result", "why", "profile", "help", "unsupported", "notice", "predictions", "analysis", "plan"]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -315,6 +346,68 @@ class ModelCalled:
     """Length of the question as it left."""
     estimated: bool = False
     """The server counted no tokens; the figures are ours."""
+    columns: int = 0
+    """Columns of the table that the question names."""
+    rows: int = 0
+    """Rows of the table in it; 0 unless the egress mode is “sample”."""
+    masked: tuple[str, ...] = ()
+    """Kinds of personal data that were masked before it left."""
+    mode: str = ""
+    """How the form of the answer was asked for."""
+    pictures: int = 0
+    """Pictures in it, each whole."""
+
+
+@dataclass(frozen=True)
+class SearchStep:
+    """A script of the improvement search is tried, or has come to its end; what is told last of a `node` holds."""
+
+    attempt: int
+    node: int
+    """0: the recipe, the others in the order in which they were written."""
+    parent: int | None
+    """The node whose script was changed into this one; None for the recipe."""
+    kind: Literal["recipe", "draft", "debug", "improve"]
+    code_hash: str
+    """The script, a file of the project."""
+    status: Literal["running", "scored", "failed", "blocked", "refused"]
+    """blocked: the critic objects; refused: the user said no to this script."""
+    idea: str
+    """What its author, a language model, says that it changes; "" for the recipe."""
+    sentence: str
+    """What came of it."""
+    metric: str
+    value: float | None = None
+    """On training rows that the script did not have; computed here. None while there is none."""
+    ci_low: float | None = None
+    ci_high: float | None = None
+    gain: float | None = None
+    """Against the recipe on the same rows, paired; positive: better."""
+    gain_low: float | None = None
+    gain_high: float | None = None
+    best: bool = False
+    """No script that was tried so far does better on these rows."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class SearchEnded:
+    """The improvement search is over."""
+
+    attempt: int
+    chosen: int
+    """The node whose script makes the result; 0: the recipe stands."""
+    candidate: int
+    """The node that was compared with the recipe on the sealed rows; 0: none was, so no look was spent."""
+    sentence: str
+    tried: int
+    """Scripts of the model that were run or refused."""
+    looks: int
+    """How often the sealed rows have been scored, those of the comparison included; 0: the search looked at none."""
+    gain: float | None = None
+    """Of the candidate against the recipe on the sealed rows, paired; positive: better."""
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -354,6 +447,8 @@ Event = (
     | WaitingConfirmation
     | Decided
     | PromptParsed
+    | PlanMade
+    | StepChanged
     | DatasetSampleReady
     | ProfileSummary
     | TargetDistributionReady
@@ -377,6 +472,8 @@ Event = (
     | Explained
     | Asked
     | ModelCalled
+    | SearchStep
+    | SearchEnded
     | Failed
     | Stopped
     | Rewound

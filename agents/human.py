@@ -5,9 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from agents import analysing
 from agents.code_generator import training_limits
 from agents.context import Context
 from agents.data_scientist import ContractError, merge, problems
+from agents.forecast import forecast
+from agents.plan import MOST_CHARACTERS, MOST_STEPS, plan_of
+from agents.planning.advice import offers
+from agents.search.consent import GATES as SEARCH_GATES
+from agents.search.consent import choice_of
+from agents.search.consent import objection as search_objection
+from agents.search.gate import search_payload
 from agents.state import Decision, Gate, State
 from sandbox.base import Limits
 from sandbox.probe import NAMES
@@ -31,6 +39,15 @@ def gate_payload(state: State, context: Context) -> dict[str, Any]:
     pending = state.get("pending")
     if pending is None:
         return {}
+    if pending["gate"] == "plan":
+        plan = plan_of(state)
+        assert plan is not None, "the gate is about a plan"
+        shown = {"steps": [step.model_dump(mode="json") for step in plan.steps], "by": plan.by}
+        return {**shown, "reason": plan.reason, "most_steps": MOST_STEPS, "most_characters": MOST_CHARACTERS}
+    if pending["gate"] in SEARCH_GATES:
+        return search_payload(state, context, runs_in(context.limits, context.sandbox.isolation))
+    if pending["gate"] == "analysis":
+        return analysing.payload(state, context, runs_in(context.limits, context.sandbox.isolation))
     if pending["gate"] == "question":
         question = state.get("question") or {}
         return {
@@ -46,6 +63,8 @@ def gate_payload(state: State, context: Context) -> dict[str, Any]:
         return {
             "contract": contract,
             "problems": list(found),
+            "proposals": offers(Contract.model_validate(contract)),
+            "models": forecast(Contract.model_validate(contract), context.models, context.spending),
             "profile_hash": state["profile_hash"],
             "runs_in": runs_in(limits, context.sandbox.isolation),
         }
@@ -128,6 +147,8 @@ def spoken(text: str, gate: Gate) -> Decision | None:
     """A decision said in words; None when the words mean something else. At a question every word is the answer."""
     if gate == "question":
         return Decision(action="answer", answer=text)
+    if gate == "search" and (choice := choice_of(text)) is not None:
+        return Decision(action="answer", answer=choice)
     action = _SPOKEN.get(_bare(text))
     return Decision(action=action) if action else None
 
@@ -158,11 +179,33 @@ def objection(decision: Decision, state: State, vault: Vault, templates: Path | 
     if gate == "question":
         said = (decision.answer or "").strip()
         return None if decision.action == "answer" and said else "Please choose one of the answers or type your own."
+    if gate in SEARCH_GATES:
+        return search_objection(decision, gate)
     if decision.action == "answer":
         return "Please approve, edit or reject."
+    if gate == "analysis":
+        return analysing.objection(decision, state, vault)
+    if gate == "plan":
+        return _plan_objection(decision)
     if gate == "contract":
         return _contract_objection(decision, state, vault, templates)
     return _code_objection(decision, state, vault)
+
+
+def _plan_objection(decision: Decision) -> str | None:
+    if decision.action != "edit":
+        return None
+    texts = [step.get("text") for step in decision.steps or []]
+    if not texts:
+        return "A plan needs at least one step; reject it to do nothing."
+    if len(texts) > MOST_STEPS:
+        return f"A plan has at most {MOST_STEPS} steps; this one has {len(texts)}."
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str) or not text.strip():
+            return f"Step {number} has no words; say what it is to do, or remove it."
+        if len(text) > MOST_CHARACTERS:
+            return f"Step {number} has {len(text):,} characters; {MOST_CHARACTERS:,} are the most."
+    return None
 
 
 def _contract_objection(decision: Decision, state: State, vault: Vault, templates: Path | None) -> str | None:

@@ -7,12 +7,15 @@ from typing import Any
 
 from agents.events import Event, Leaderboard, MetricScalar, Progress, RunLog
 from agents.scribe import Scribe
+from agents.tracing import failed
 from sandbox.base import Job, Metric, Outcome, Output, Sandbox, SandboxBroken
 
 FLUSH_SECONDS = 0.15
 MAX_EVENTS = 20_000
 """Live events kept of one run; a script that reports more is heard no further."""
 MAX_TEXT = 200
+MAX_STDERR = 16_000
+"""Letters kept of what a script wrote there."""
 MAX_MODELS = 100
 MAX_COUNT = 10_000_000
 
@@ -24,6 +27,25 @@ async def run_and_tell(
 
     Raises `SandboxError` when the sandbox fails.
     """
+    facts = {"modelwright.purpose": job.id.split("-", 1)[0], "modelwright.isolation": sandbox.isolation}
+    with scribe.tracing.span("sandbox", facts) as span:
+        outcome = await _run_and_tell(sandbox, job, scribe, tell)
+        span.set_attributes(
+            {
+                "modelwright.outcome": outcome.kind,
+                "modelwright.seconds": outcome.seconds,
+                "modelwright.cpu_seconds": outcome.cpu_seconds,
+                "modelwright.peak_memory_mb": outcome.peak_memory_mb,
+            }
+        )
+        if not outcome.ok:
+            failed(span, outcome.kind)
+    return outcome
+
+
+async def _run_and_tell(
+    sandbox: Sandbox, job: Job, scribe: Scribe, tell: Callable[[Metric | Output], Event | None]
+) -> Outcome:
     waiting: list[Event] = []
     told = 0
     last = asyncio.get_running_loop().time()
@@ -55,10 +77,14 @@ class LiveRun:
         self.leaderboard: tuple[Mapping[str, Any], ...] = ()
         self.note = ""
         """What our own recipe has to say about its leaderboard, e.g. that the clock cut it short."""
+        self.stderr = ""
+        """The end of what it wrote there, for a repair."""
 
     def tell(self, item: Metric | Output) -> Event | None:
         """The event of one item; None when it is not well-formed."""
         if isinstance(item, Output):
+            if item.stream == "stderr":
+                self.stderr = (self.stderr + item.text)[-MAX_STDERR:]
             return RunLog(self._run, item.stream, item.text)
         event = _from_record(item.values, self._run, self._metric, self._verified)
         if isinstance(event, Leaderboard):

@@ -10,6 +10,7 @@ from agents.context import Context, Entry
 from agents.events import Event, ModelCalled, StageStatus
 from agents.llm.spending import Call
 from agents.state import Actor, Stage, Status
+from agents.tracing import Tracing
 
 
 class Scribe:
@@ -23,6 +24,11 @@ class Scribe:
         self._count = 0
         self._live = 0  # apart from _count: how many live events there are differs from execution to execution
 
+    @property
+    def tracing(self) -> Tracing:
+        """Where spans of this node's work go."""
+        return self._context.tracing
+
     async def say(self, *said: Event) -> None:
         """Append in order."""
         await self._write(said, [self._next() for _ in said])
@@ -33,10 +39,15 @@ class Scribe:
         self._live += len(said)
         await self._write(said, [f"{run}/{start + number}" for number in range(len(said))])
 
+    async def say_as(self, key: str, event: Event) -> None:
+        """Append under a name of its own, once in the project, whatever step of the graph it is said in."""
+        name = f"{self._context.project}/{key}"
+        entry = Entry(str(uuid.uuid5(uuid.NAMESPACE_OID, name)), event, self._stage, self._actor)
+        await self._context.journal.append([entry])
+
     async def called(self, call: Call) -> None:
         """A language model was asked; a node that runs again asks again, so each call is an event of its own."""
-        said = {name: value for name, value in asdict(call).items() if name != "mode"}
-        await self._write([ModelCalled(**said)], [f"call/{uuid.uuid4().hex}"])
+        await self._write([ModelCalled(**asdict(call))], [f"call/{uuid.uuid4().hex}"])
 
     async def status(self, status: Status, detail: str = "", stage: Stage | None = None) -> None:
         """A stage has changed its status; from here on events belong to it."""

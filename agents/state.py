@@ -42,13 +42,17 @@ Actor = Literal[
     "system",
 ]
 Culprit = Literal["user", "script", "sandbox", "product"]
-RequestKind = Literal["model", "revise", "why", "explain", "profile", "help", "unsupported", "predict"]
+RequestKind = Literal[
+    "model", "revise", "why", "explain", "profile", "help", "unsupported", "predict", "prepare", "analyse"
+]
 
 
 CodeAuthor = Literal["recipe", "model", "user"]
 TurnOutcome = Literal["done", "failed", "rejected"]
-Gate = Literal["contract", "code", "question", "blocked"]
-"""contract: gate 1; code: gate 2; question: one question with choices; blocked: three tries did not pass the critic."""
+Gate = Literal["contract", "code", "question", "blocked", "plan", "search", "script", "analysis"]
+"""contract: gate 1; code: gate 2; question: one question with choices; blocked: three tries did not pass the critic;
+plan: a message of several requests, in which order they are done;
+search: may a model's scripts be tried; script: may this one of them; analysis: may this script answer a question."""
 
 
 class Pending(TypedDict):
@@ -101,8 +105,9 @@ class Request(BaseModel):
     kind: RequestKind
     """model: train something; revise: the earlier request with changes; why: explain the last result;
     explain: a row, a change, a column or the model of the last result (see `explain`);
-    predict: rows by the last model; profile: describe the data; help: what can you do; unsupported: something we cannot
-    do (see `reply`)."""
+    predict: rows by the last model; profile: describe the data; prepare: say how a model's script prepares the columns;
+    analyse: a question about the data or a chart, for a script of its own (`reply`: what is said where nobody can write
+    one); help: what can you do; unsupported: something we cannot do (see `reply`)."""
     text: str
     """The user's own words."""
     target: str | None = None
@@ -134,7 +139,7 @@ class Request(BaseModel):
     """Each a full sentence that the user can correct."""
     explain: Explain | None = None
     reply: str = ""
-    """For kind help and unsupported: what to say."""
+    """For kind help, unsupported and analyse: what to say."""
 
 
 class Question(BaseModel):
@@ -161,6 +166,8 @@ class Decision(BaseModel):
     code: str | None = None
     """With edit at the code gate: the whole new script; it is checked and shown again."""
     answer: str | None = None
+    steps: list[dict[str, Any]] | None = None
+    """With edit at the plan gate: all steps that stay, in the wanted order, each {text} and the `id` that it had."""
     reason: str = ""
 
 
@@ -183,6 +190,8 @@ class State(TypedDict, total=False):
     """best, compact or explainable, said beside the sentence."""
     weight_column: str
     """The column of row weights, named beside the sentence."""
+    model_budget: dict[str, Any]
+    """What language models may cost here, as fields of agents.llm.spending.Allowance; the settings' where none is."""
     costs: str
     """As the user wrote them, e.g. "FP=1,FN=5"; agents/planning/costs.py reads them."""
     drop: list[str]
@@ -224,17 +233,49 @@ class State(TypedDict, total=False):
     code_shown_before: str | None
     """Hashes of the last two versions that were shown at the gate, for the difference between them."""
     review_hash: str | None
+    wish: str | None
+    """What the user wants of the script, said at the code gate, for the code generator."""
+    wishes: int
+    """How often that was asked for."""
+    wish_declined: str | None
+    """Turn and words of a wish that is about the plan and not about the script."""
+    failed_hash: str | None
+    """How the last run of a script failed: its outcome with its stderr, and `code`, the hash of the script."""
+    recipe_hash: str | None
+    """The recipe that a model's script has to beat on the same sealed rows; None: nothing to beat."""
+    contest: dict[str, Any] | None
+    """What came of that, see agents/nodes/contest.py; None: not yet."""
+    analysis: dict[str, Any] | None
+    """A question about the data that a script answers, see agents/nodes/analyst.py; None: none is open."""
+    analyses: int
+    """How many there were."""
+    picture: dict[str, Any] | None
+    """A picture that came along, see agents/nodes/pictures.py; None: none."""
+    send_pictures: bool
+    """Agreed in advance that pictures leave for a model."""
     code_approved: bool
     run_hash: str | None
     """Outcome of the training run."""
     score_hash: str | None
     scored: list[Scoring]
     """Every attempt that was scored, for comparison on the same rows."""
+    improve_seconds: float | None
+    """For a search for a better script, said beside the sentence: what is added to the budget; None: no search."""
+    search_hash: str | None
+    """The journal of that search (agents/search/journal.py); None: it has not begun."""
+    search_seconds: float | None
+    """How long it took, once it is over."""
+    search_allowed: Any
+    """What the user said about it, see agents/search/consent.py; None: not asked yet."""
     audit_hash: str | None
     review_text: str | None
+    remarks_hash: str | None
+    """What a language model would warn of in the result."""
     report_hash: str | None
     explained: int | None
     """The row that was explained last, for “what would change it?”."""
+    plan: dict[str, Any] | None
+    """`Plan` of agents/plan.py while a message of several requests is worked off, and after; None: one request."""
     pending: Pending | None
     """What the human node has to ask; None: nothing."""
     reopen: Pending | None

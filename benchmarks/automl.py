@@ -107,7 +107,10 @@ def our_script(parts: Parts, table: Table, budget: float, seed: int, folder: Pat
         split_rule="time" if table.by_time else None,
     )
     contract = data_scientist.propose(request, found, budget_seconds=max(budget, 5), seed=seed)
-    return {"script": recipe_for(contract, train_seconds=budget), "contract": contract.model_dump_json()}
+    return {
+        "script": recipe_for(contract, train_seconds=budget, rows=len(frame)),
+        "contract": contract.model_dump_json(),
+    }
 
 
 def run(table: Table, parts: Parts, name: str, budget: float, seed: int, home: Path) -> tuple[Result, Array | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import Scope
@@ -70,11 +70,13 @@ async def _token(request: Request) -> str | None:
 
 
 def _add_routes(app: FastAPI, conductor: Conductor, signed_in: object) -> None:
+    from chat_app.api.language_models import language_model_routes
     from chat_app.api.models import model_routes
     from chat_app.api.projects import project_routes
 
     app.include_router(project_routes(conductor, signed_in))  # type: ignore[arg-type]
     app.include_router(model_routes(conductor.settings.template_folder, signed_in))  # type: ignore[arg-type]
+    app.include_router(language_model_routes(conductor, signed_in))  # type: ignore[arg-type]
     app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])(_no_such_route)
     app.exception_handler(AnyHTTPException)(_as_sentence)
     app.exception_handler(RequestValidationError)(_what_is_wrong)
@@ -110,6 +112,8 @@ def _add_pages(app: FastAPI) -> None:
 
     for path in ("/", "/login", "/thread/{project}", "/element/{element}"):
         app.get(path, include_in_schema=False)(page)
+    # the page shows its settings at this address; the browser side knows no path of that name
+    app.get("/settings", include_in_schema=False)(lambda: RedirectResponse("/#settings"))
 
 
 def _add_upload(app: FastAPI) -> None:

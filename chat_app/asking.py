@@ -15,9 +15,11 @@ from rich.text import Text
 
 from agents.events import WaitingConfirmation
 from agents.state import Decision, Gate
+from chat_app.plan_lines import changed_steps, show_steps
 from chat_app.printable import printable
 from chat_app.terminal import AUTHORS, metric_title, show_facts
 from tools.blueprints.page import blueprint_facts
+from tools.formulas import formula_facts
 from tools.ingest.errors import counted
 from tools.models.page import model_facts
 
@@ -28,14 +30,26 @@ CHOICES: Mapping[Gate, str] = {
     "contract": "[a]pprove, approve a[l]l that follows, [e]dit, [r]eject",
     "code": "[a]pprove, approve a[l]l that follows, [s]how it all, [e]dit, [r]eject",
     "blocked": "[a]pprove, [s]how it all, [e]dit, [r]eject",
+    "analysis": "[a]pprove, approve a[l]l that follows, [s]how it all, [e]dit, [r]eject",
     "question": "the number of a choice, or your own words",
+    "plan": "[a]pprove, approve a[l]l that follows, [e]dit, [r]eject",
+    "search": "the number of a choice",
+    "script": "[a]pprove, approve a[l]l that follow, [s]how it all, [r]eject",
 }
 EDIT_HELP = (
     "One change per line as name=value, an empty line when done. For example: metric=log_loss, "
-    "budget_seconds=120, split.rule=time, split.column=date, candidates=linear,lightgbm, profile=compact, "
+    "budget_seconds=120, improve_seconds=60 (or no), split.rule=time, split.column=date, "
+    "candidates=linear,lightgbm, profile=compact, "
     "costs=FP=1,FN=5, columns.zip_code.use=no. A model of your choice: model=random_forest, model.n_estimators=500, "
     "model.space.max_depth=3..12, model.search=optuna, model.trials=30, model.template=imbalanced, model.save_as=NAME, "
-    "model=no for ours. With a blueprint: blueprint=no, blueprint.tenure_group=no, blueprint.cost=5"
+    "model=no for ours. With a blueprint: blueprint=no, blueprint.tenure_group=no, blueprint.cost=5. What a language "
+    "model advised: formulas.debt_per_income=no, proposals=1 (or 1,3) makes those proposals, proposals=none drops all"
+)
+
+
+PLAN_HELP = (
+    "One change per line, an empty line when done: order=2,1,3 for another order, remove=2, 2=new words for a step, "
+    "add=words for one more. The numbers are those shown above."
 )
 
 
@@ -70,14 +84,26 @@ def show_gate(gate: Gate, payload: Mapping[str, Any], console: Console) -> None:
     if gate == "question":
         for number, choice in enumerate(payload["choices"], start=1):
             console.print(f"  {number}. {printable(choice)}", markup=False, highlight=False)
+    elif gate == "search":
+        show_search(payload, console)
+    elif gate == "plan":
+        show_steps(payload["steps"], console)
     elif gate == "contract":
         _show_contract(payload, console)
     else:
         _show_code(payload, console)
 
 
+def show_search(payload: Mapping[str, Any], console: Console) -> None:
+    """What the improvement search would do, and the choices."""
+    console.print(Text(f"  {printable(payload['text'])}"))
+    show_facts(console, [(f"  {name}", text) for name, text in _runs_in(payload)])
+    for number, choice in enumerate(payload["choices"], start=1):
+        console.print(f"  {number}. {choice}", markup=False, highlight=False)
+
+
 def _decision(waiting: WaitingConfirmation, console: Console, read: Callable[[str], str]) -> Decision | None:
-    if waiting.gate == "question":
+    if waiting.gate in ("question", "search"):
         return _answer(read("Your answer: ").strip(), waiting.payload["choices"], console)
     said = read(f"{CHOICES[waiting.gate]}: ").strip().lower()
     if said in ("a", "approve", "y", "yes"):
@@ -87,9 +113,11 @@ def _decision(waiting: WaitingConfirmation, console: Console, read: Callable[[st
     if said in ("s", "show") and "code" in waiting.payload:
         _print_code(waiting.payload["code"].splitlines(), console)
         return _decision(waiting, console, read)
-    if said in ("e", "edit"):
+    if said in ("e", "edit") and waiting.gate != "script":
         if waiting.gate == "contract":
-            return _edited_contract(console, read)
+            return _edited_contract(console, read, waiting.payload.get("proposals", ()))
+        if waiting.gate == "plan":
+            return _edited_plan(waiting.payload["steps"], console, read)
         return _edited_code(waiting.payload["code"], console)
     if said in ("r", "reject", "n", "no"):
         return Decision(action="reject", reason=read("What should be different (empty: just stop)? ").strip())
@@ -106,13 +134,28 @@ def _answer(said: str, choices: Sequence[str], console: Console) -> Decision | N
     return Decision(action="answer", answer=said) if said else None
 
 
-def _edited_contract(console: Console, read: Callable[[str], str]) -> Decision | None:
+def _edited_plan(steps: Sequence[Mapping[str, Any]], console: Console, read: Callable[[str], str]) -> Decision | None:
+    console.print(PLAN_HELP, markup=False, highlight=False, style="dim")
+    lines = []
+    while line := read("  change: ").strip():
+        lines.append(line)
+    try:
+        changed = changed_steps(steps, lines)
+    except ValueError as error:
+        console.print(str(error), markup=False, style="red")
+        return None
+    return Decision(action="edit", steps=changed) if lines else None
+
+
+def _edited_contract(
+    console: Console, read: Callable[[str], str], proposals: Sequence[Mapping[str, Any]]
+) -> Decision | None:
     console.print(EDIT_HELP, markup=False, highlight=False, style="dim")
     lines = []
     while line := read("  change: ").strip():
         lines.append(line)
     try:
-        changes = changed_fields(lines)
+        changes = with_proposals(changed_fields(lines), proposals)
     except ValueError as error:
         console.print(str(error), markup=False, style="red")
         return None
@@ -140,6 +183,21 @@ def changed_fields(lines: Sequence[str]) -> dict[str, Any]:
         else:
             changes[first] = _value(first, value)
     return changes
+
+
+def with_proposals(changes: dict[str, Any], proposals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`proposals=1,3` as the changes that these proposals make; raises ValueError for a number that there is not."""
+    said = changes.get("proposals")
+    if said in (None, "none", "no"):
+        return changes
+    wanted = [part.strip() for part in str(said).split(",")]
+    made = {name: value for name, value in changes.items() if name != "proposals"}
+    for number in wanted:
+        if not number.isdecimal() or not 1 <= int(number) <= len(proposals):
+            raise ValueError(f"There is no proposal {number}; they go from 1 to {len(proposals)}.")
+        for name, value in proposals[int(number) - 1]["changes"].items():
+            made[name] = [*made.get(name, ()), *value] if name == "exclude" else value
+    return made
 
 
 def _value(field: str, text: str) -> Any:
@@ -203,6 +261,11 @@ def _show_contract(payload: Mapping[str, Any], console: Console) -> None:
         console.print()
         console.print(_columns("Left out", unused, lambda column: column["reason"]))
     console.print()
+    if models := payload.get("models"):
+        show_facts(console, [("Language models", models)])
+    for number, proposal in enumerate(payload.get("proposals", ()), start=1):
+        line = f"? proposals={number}: {proposal['label']}. {proposal['sentence']}"
+        console.print(Text(printable(line), style="yellow"))
     for problem in payload.get("problems", ()):
         console.print(Text(f"! {printable(problem)}", style="red"))
 
@@ -226,14 +289,22 @@ def contract_facts(contract: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not contract.get("model"):
         rows.append(("Candidates", ", ".join(contract["candidates"]).replace("_", " ")))
     rows.append(("Time", f"{contract['budget_seconds']:.0f} s for the whole run; seed {contract['seed']}"))
+    if (more := contract.get("improve_seconds")) is not None:
+        rows.append(("Search", f"a language model looks for a better script in what the time leaves{_more(more)}"))
     if contract["cost_of_errors"]:
         rows.append(("Errors", contract["cost_of_errors"]))
     if costs := contract.get("costs"):
         said = "a false alarm {false_positive:g}, a miss {false_negative:g}, a hit brings {true_positive:g}"
         rows.append(("Costs", said.format(**costs)))
-    rows.extend(("Assumed", assumption) for assumption in contract["assumptions"])
+    assumed = [one for one in contract["assumptions"] if not one.startswith("Advised and not done: ")]  # numbered below
+    rows.extend(("Assumed", assumption) for assumption in assumed)
     rows.extend(blueprint_facts(contract.get("blueprint")))
+    rows.extend(formula_facts(contract.get("formulas", ())))
     return rows
+
+
+def _more(seconds: float) -> str:
+    return f" and {seconds:.0f} s more" if seconds else ""
 
 
 def _target(contract: Mapping[str, Any]) -> str:
@@ -265,8 +336,11 @@ def _show_code(payload: Mapping[str, Any], console: Console) -> None:
         console.print(
             f"  … and {len(lines) - MAX_LINES_SHOWN // 2} more lines ([s]how it all)", markup=False, style="dim"
         )
+    _print_changes(payload.get("diff", "").splitlines(), console)
     console.print()
     facts = [("script", f"{AUTHORS[payload['author']]}, {counted(len(lines), 'line')}, attempt {payload['attempt']}")]
+    if payload["author"] == "model" and payload.get("note"):
+        facts.append(("by", str(payload["note"])))
     facts += [*((name, str(value)) for name, value in payload["effects"].items()), *_runs_in(payload)]
     show_facts(console, [(f"  {name}", text) for name, text in facts])
     for finding in payload["findings"]:
@@ -281,6 +355,18 @@ def _runs_in(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
     runs_in = payload["runs_in"]
     warning = [("! reduced", runs_in["warning"])] if runs_in["warning"] else []
     return [("runs in", runs_in["line"]), *warning]
+
+
+def _print_changes(lines: Sequence[str], console: Console) -> None:
+    """What is different from the version that was shown before."""
+    if not lines:
+        return
+    console.print("\nChanged:", style="bold")
+    for line in lines[:MAX_LINES_SHOWN]:
+        style = "green" if line.startswith("+") else "red" if line.startswith("-") else "dim"
+        console.print(Text(printable(line), style=style))
+    if len(lines) > MAX_LINES_SHOWN:
+        console.print(f"  … and {len(lines) - MAX_LINES_SHOWN} more lines of differences", style="dim")
 
 
 def _print_code(lines: Sequence[str], console: Console) -> None:

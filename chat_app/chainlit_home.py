@@ -13,7 +13,8 @@ from chat_app.settings import Settings
 HERE = Path(__file__).parent
 PUBLIC = HERE / "public"
 ELEMENTS = HERE / "elements"
-SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".json", ".ndjson", ".jsonl", ".parquet")
+TABLES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".json", ".ndjson", ".jsonl", ".parquet")
+SUFFIXES = (*TABLES, ".png", ".jpg", ".jpeg", ".webp")
 """By name only: browsers and systems disagree on the types; what a file really is, ingest finds out."""
 
 CONFIG = """\

@@ -27,6 +27,8 @@ RESUME_SECONDS = 0.4
 """Chainlit sends the resumed thread after the callback has returned; what is sent before is lost."""
 MAX_NAME = 120
 STOPPED = "Stopped."
+SETTINGS = "/settings"
+SETTINGS_OPEN = "The settings of the language models are open; the gear at the top right opens them, too."
 NOTHING_SAID = "Please say what you want to know, or attach a table."
 
 
@@ -60,6 +62,9 @@ class Chat:
     async def on_message(self, message: cl.Message) -> None:
         """Hand the user's words and files to the conductor; what it refuses is said to this tab only."""
         session = cl.context.session
+        if message.content.strip() == SETTINGS and not message.elements:
+            await _open_settings()
+            return
         project = await self.conductor.new_project(project=session.thread_id, door="chat")
         view = await self.views.open(project)
         if wants_to_stop(message.content) and not message.elements:
@@ -157,6 +162,12 @@ async def _busy_again(view: LiveView) -> None:
     """Chainlit ends its own "task" when the callback returns, while ours has only begun."""
     await asyncio.sleep(RESUME_SECONDS)
     await view.tell_busy()
+
+
+async def _open_settings() -> None:
+    """Only in the tab that asks, and no message of any project."""
+    await cl.send_window_message({"source": "modelwright", "open": "settings"})
+    await cl.Message(content=SETTINGS_OPEN).send()  # type: ignore[no-untyped-call]
 
 
 async def _local_user(_: Headers) -> cl.User:

@@ -10,7 +10,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from chat_app.cli_eval import evaluate
 from chat_app.cli_explain import explain
+from chat_app.cli_language import ModelBudgetOption, ModelMinutesOption, ModelTokensOption
+from chat_app.cli_language import model_budget as bounds
 from chat_app.cli_models import (
     ModelOption,
     SaveOption,
@@ -23,8 +26,19 @@ from chat_app.cli_models import (
     models_app,
     order_of,
 )
-from chat_app.cli_parts import complete, new_console, number, one_sentence, read_settings, reader, table, with_home
+from chat_app.cli_parts import (
+    complete,
+    new_console,
+    number,
+    one_sentence,
+    read_settings,
+    reader,
+    report_fault,
+    table,
+    with_home,
+)
 from chat_app.cli_sandbox import check, sandbox_app
+from chat_app.cli_search import ImproveOption, ImproveSecondsOption, improvement
 from chat_app.exits import (
     BAD_INPUT,
     DONE,
@@ -98,6 +112,7 @@ def _call() -> int:
         return FAILED
     except Exception as error:  # the door: a fault of ours still gets its sentence and its code
         traceback.print_exc()
+        report_fault(error)
         _say(f"Something in Modelwright itself failed ({type(error).__name__}); please report the lines above.")
         return FAILED
     return DONE
@@ -182,6 +197,11 @@ def run(
         str | None,
         typer.Option(metavar="COLUMN", help="Says how much each training row counts; it is no feature then."),
     ] = None,
+    improve: ImproveOption = None,
+    improve_seconds: ImproveSecondsOption = None,
+    model_budget: ModelBudgetOption = None,
+    model_tokens: ModelTokensOption = None,
+    model_minutes: ModelMinutesOption = None,
     no_sample_rows: Annotated[
         bool, typer.Option("--no-sample-rows", help="Keep no training rows in model/ (explanations compare with them).")
     ] = False,
@@ -227,7 +247,10 @@ def run(
     order = replace(order, drop=tuple(drop)) if drop else order
     order = replace(order, sample_rows=0) if no_sample_rows else order
     order = replace(order, profile=profile, weight_column=weight_column)
-    complete(run_order(order, with_home(read_settings()), console, reader(console)))
+    order = replace(order, improve=improvement(improve, improve_seconds))
+    settings = with_home(read_settings())
+    order = replace(order, model_budget=bounds(model_budget, model_tokens, model_minutes, settings))
+    complete(run_order(order, settings, console, reader(console)))
 
 
 @app.command()
@@ -357,6 +380,7 @@ def replay(
 app.add_typer(sandbox_app, name="sandbox")
 app.command()(check)
 app.command()(explain)
+app.command("eval")(evaluate)
 app.add_typer(models_app, name="models")
 
 

@@ -71,8 +71,9 @@ def read_settings() -> "Settings":
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = f"MODELWRIGHT_{'_'.join(str(part) for part in first['loc'])}".upper()
-        raise CommandError(BAD_INPUT, f"The setting {name} cannot be used: {first['msg']}.") from error
+        name = f"MODELWRIGHT_{'__'.join(str(part) for part in first['loc'])}".upper()
+        problem = first["msg"].removeprefix("Value error, ")
+        raise CommandError(BAD_INPUT, f"The setting {name} cannot be used: {problem}.") from error
 
 
 def with_home(settings: "Settings") -> "Settings":
@@ -139,3 +140,15 @@ def one_sentence() -> Iterator[None]:
         if is_disk_full(error):
             raise CommandError(FAILED, HOME_FULL) from error
         raise
+
+
+def report_fault(error: Exception) -> None:
+    """To Sentry, where its key is set; nothing that goes wrong here hides the error itself."""
+    from contextlib import suppress
+
+    with suppress(Exception):
+        settings = read_settings()
+        if settings.sentry_dsn.get_secret_value():
+            from chat_app.error_reports import report_now
+
+            report_now(error, settings)

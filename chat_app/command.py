@@ -1,13 +1,11 @@
 """`modelwright run`: one request from the first event to the files, through the conductor like any other door."""
 
 import asyncio
-import datetime
-import json
 import logging
 import shutil
 import signal
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,29 +15,27 @@ from rich.console import Console
 from rich.text import Text
 
 from agents.events import (
-    ArtifactAdded,
-    CodeWritten,
     Envelope,
-    Failed,
     PreprocessPlan,
-    PromptParsed,
-    Scored,
     TurnEnded,
     WaitingConfirmation,
 )
 from agents.state import Decision
 from chat_app.asking import Interrupted, ask
 from chat_app.conductor import Conductor, Policy, open_conductor
-from chat_app.delivery import Destination, deliver
+from chat_app.delivery import Destination
 from chat_app.exits import BAD_INPUT, FAILED, HOME_FULL, CommandError, is_disk_full
+from chat_app.handing_over import finish, rescue
 from chat_app.printable import printable
 from chat_app.settings import Settings
-from chat_app.terminal import Screen, open_screen, show_facts
-from tools.ingest.errors import counted
-from tools.report import amount, interval
+from chat_app.terminal import Screen, open_screen
 
 LITTLE_BYTES = 2**20
 """With less room than this in the home, a run that died without a word died of it."""
+
+
+class NobodyToAsk(CommandError):
+    """A gate stands open, and there is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +63,10 @@ class Order:
     profile: str | None = None
     """best, compact or explainable."""
     weight_column: str | None = None
+    improve: float | bool | None = None
+    """Whether a better script is searched for; as a number, so many seconds more."""
+    model_budget: Mapping[str, Any] | None = None
+    """What language models may cost here, as fields of `Allowance`; None: as the settings say."""
 
 
 async def run(order: Order, settings: Settings, console: Console, read: Callable[[str], str]) -> None:
@@ -92,9 +92,12 @@ async def _run(order: Order, project: str, settings: Settings, console: Console,
         try:
             with open_screen(console) as screen, _ctrl_c_keeps_the_model(conductor, project, console):
                 await _turn(conductor, project, order, screen, console, read)
-            await _finish(conductor, project, order, console)
+            await finish(conductor, project, order.destination, console)
         except (Interrupted, asyncio.CancelledError):
             await conductor.stop(project, keep=False)
+            raise
+        except NobodyToAsk:
+            await rescue(conductor, project, order.destination, console)
             raise
         finally:
             warming.cancel()
@@ -185,7 +188,7 @@ async def _turn(
                     return
                 case WaitingConfirmation() as waiting:
                     if not order.interactive:
-                        raise CommandError(BAD_INPUT, _unanswered(waiting))
+                        raise NobodyToAsk(BAD_INPUT, _unanswered(waiting))
                     await conductor.wait(project)  # the gate is announced a moment before it can be answered
                     with screen.still():
                         await _answer(conductor, project, waiting, console, read)
@@ -216,7 +219,10 @@ async def _start(conductor: Conductor, project: str, order: Order) -> None:
             drop=order.drop,
             sample_rows=order.sample_rows,
             profile=order.profile,
+            send_pictures=order.yes,
             weight_column=order.weight_column,
+            improve=order.improve,
+            model_budget=order.model_budget,
         )
     except (FileNotFoundError, PermissionError) as error:
         if error.filename is None or str(error.filename) != str(order.data):
@@ -258,100 +264,11 @@ async def _answer(
 
 
 def _unanswered(waiting: WaitingConfirmation) -> str:
+    if waiting.gate == "question" and waiting.payload.get("field") == "picture":
+        return f"{waiting.title} There is no terminal to ask in; --yes agrees to it."
     if waiting.gate == "question":
         choices = ", ".join(waiting.payload["choices"])
         return f"{waiting.title} Say it in the request{f' (choices: {choices})' if choices else ''}."
     blocking = next((finding for finding in waiting.payload.get("findings", ()) if finding["blocks"]), None)
     why = f" (line {blocking['line']}: {blocking['sentence']})" if blocking else ""
     return f"{waiting.title}{why} There is no terminal to ask in."
-
-
-async def _finish(conductor: Conductor, project: str, order: Order, console: Console) -> None:
-    """Write the files of a finished model, or say why there is none."""
-    log = await conductor.events(project)
-    events = [envelope.event for envelope in log]
-    ended = next(event for event in reversed(events) if isinstance(event, TurnEnded))
-    failed = next((event for event in reversed(events) if isinstance(event, Failed)), None)
-    if failed is not None:
-        code = BAD_INPUT if failed.culprit == "user" else FAILED
-        raise CommandError(code, failure_sentence(failed, events))
-    if ended.outcome != "done":
-        raise CommandError(BAD_INPUT, "You rejected it, so nothing was trained.")
-    if not any(isinstance(event, Scored) for event in events):
-        _no_model(events)
-        return
-    files = _files(conductor, project, log)
-    try:
-        folder = deliver(order.destination, files, log)
-    except OSError as error:
-        kept = files["report.json"].parent
-        raise CommandError(
-            FAILED, f"The files could not be written: {error.strerror}. The result is safe in {kept}."
-        ) from error
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    show_summary(report, folder, console, seconds=_since(log[0]))
-
-
-def _since(first: Envelope) -> float:
-    """Seconds since an event, waiting for answers included."""
-    return (datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(first.at)).total_seconds()
-
-
-def failure_sentence(failed: Failed, events: Sequence[Any]) -> str:
-    """What was seen and what would work; only who wrote a script is told to change it."""
-    written = [event.author for event in events if isinstance(event, CodeWritten)]
-    ours = failed.culprit == "script" and "user" not in written[-1:]
-    advice = "Give it more time with --budget, or leave out a column." if ours else failed.advice
-    said = failed.sentence.strip()
-    return f"{said if said.endswith(('.', '!', '?')) else f'{said}.'} {advice}".strip()
-
-
-def _no_model(events: Sequence[Any]) -> None:
-    """A question was answered on screen instead; one that we cannot serve is the user's input."""
-    requests = [event.request for event in events if isinstance(event, PromptParsed)]
-    if requests and requests[-1]["kind"] == "unsupported":
-        raise CommandError(BAD_INPUT, " ".join(requests[-1]["reply"].split()))
-
-
-def _files(conductor: Conductor, project: str, log: Sequence[Envelope]) -> dict[str, Path]:
-    """Everything that can be taken along from the last attempt, by its name."""
-    added = [envelope.event for envelope in log if envelope.type == "ARTIFACT_ADDED"]
-    artifacts = [event for event in added if isinstance(event, ArtifactAdded)]
-    last = max(artifact.attempt for artifact in artifacts)
-    return {
-        artifact.name: conductor.artifact_path(project, last, artifact.name)
-        for artifact in artifacts
-        if artifact.attempt == last
-    }
-
-
-def show_summary(report: Mapping[str, Any], folder: Path, console: Console, *, seconds: float) -> None:
-    """The end of a run in a few lines. `seconds`: all that it took, with the files."""
-    metric, baseline = report["metric"], report["baseline"]
-    passed = sum(1 for probe in report["audit"] if probe["passed"])
-    took = f"{report['seconds']:.0f} s of {report['budget_seconds']:.0f} s"
-    console.print()
-    show_facts(
-        console,
-        [
-            (metric["label"], f"{_with_interval(metric)} on {counted(report['rows_holdout'], 'sealed row')}"),
-            ("Baseline", f"{_with_interval(baseline)}, {baseline['model'].replace('_', ' ')}"),
-            ("Verdict", str(report["verdict"])),
-            ("Audit", f"{passed} of {len(report['audit'])} probes passed"),
-            ("Time", f"{took}; {seconds:.0f} s with the files, starting up not counted"),
-            ("Files", _near(folder)),
-        ],
-    )
-
-
-def _with_interval(score: Mapping[str, Any]) -> str:
-    value = amount(score["name"], score["value"])
-    if score["ci_low"] is None or score["ci_high"] is None:
-        return value
-    return f"{value} (95 % interval {interval(score)})"
-
-
-def _near(folder: Path) -> str:
-    """As short as it can be typed from here."""
-    here = Path.cwd()
-    return f"./{folder.relative_to(here)}" if folder.is_relative_to(here) else str(folder)

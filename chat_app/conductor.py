@@ -33,18 +33,20 @@ from agents.events import (
 from agents.graph import RECURSION_LIMIT, Graph, build_graph
 from agents.halting import Halt
 from agents.human import gate_payload, objection, spoken, wants_to_go_on
-from agents.llm.endpoint import Memory
 from agents.llm.spending import Spending
-from agents.models import Models
 from agents.state import STAGES, Decision, Gate, Pending, Stage, State
+from agents.tracing import Tracing
 from chat_app.files import ProjectFiles
 from chat_app.inbox import Order
 from chat_app.isolation import open_for
 from chat_app.log import EventLog
-from chat_app.rewind import repaired, rewound
+from chat_app.model_desk import ModelDesk
+from chat_app.model_settings import Metered, ModelSettings, ModelTest
+from chat_app.rewind import repaired, rewound, taken_over
 from chat_app.settings import Settings
 from chat_app.snapshot import LIVE_TYPES, Snapshot, snapshot
 from chat_app.store import Door, ProjectInfo, Store, migrate, now, open_store
+from chat_app.tracing import tracing_of
 from sandbox.base import Sandbox
 from tools.chart_images import Renderer
 from tools.vault import Vault
@@ -54,9 +56,13 @@ _logger = logging.getLogger(__name__)
 
 _GATE_STAGE: Mapping[Gate, Stage] = {
     "question": "PARSE_INTENT",
+    "plan": "PARSE_INTENT",
+    "analysis": "PARSE_INTENT",
     "contract": "PREPROCESS",
     "code": "TRAIN",
     "blocked": "TRAIN",
+    "search": "TRAIN",
+    "script": "TRAIN",
 }
 
 
@@ -103,13 +109,23 @@ class _Live:
 class Conductor:
     """Owns every run. Commands of one project are taken one after the other."""
 
-    def __init__(self, settings: Settings, store: Store, graph: Graph, sandbox: Sandbox, renderer: Renderer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        graph: Graph,
+        sandbox: Sandbox,
+        renderer: Renderer,
+        tracing: Tracing | None = None,
+    ) -> None:
         self.settings = settings
+        self.tracing = tracing or Tracing()
         self.store = store
         self.log = EventLog(store)
         self.sandbox = sandbox
         self.workers = Workers(sandbox, settings.limits)
-        self.models = Models(settings.roles, Memory(settings.home / "models.json"))
+        self.desk = ModelDesk(settings, store)
+        self.desk.models.tracing = self.tracing
         self._graph = graph
         self._renderer = renderer
         self._files = ProjectFiles(settings)
@@ -144,9 +160,15 @@ class Conductor:
         sample_rows: int | None = None,
         profile: str | None = None,
         weight_column: str | None = None,
+        improve: float | bool | None = None,
+        model_budget: Mapping[str, Any] | None = None,
+        send_pictures: bool = False,
     ) -> Reply:
         """Begin a turn. At a question the message is its answer. Refused while a turn is running.
 
+        `improve`: whether a better script is searched for; as a number, so many seconds more than the budget leaves.
+        `model_budget`: fields of `Allowance` that bound the language models in this run, instead of the settings'.
+        `send_pictures`: it was agreed in advance that a picture leaves for the model that reads it.
         `files`: paths, or names of built-in samples; copied before this returns. Raises OSError when that fails.
         """
         live = self._of(project)
@@ -154,6 +176,8 @@ class Conductor:
             await live.settled()
             if refusal := await self._cannot_start(project, live):
                 return refusal
+            if problem := self.desk.objection(model_budget or {}):
+                return Reply(False, problem)
             pending = None if files else await self._pending(project)
             if pending and (decision := spoken(message, pending[1]["gate"])):
                 return await self._decide(project, live, pending[0], decision)
@@ -171,6 +195,7 @@ class Conductor:
                 message=message,
                 request=None,
                 pending=None,
+                plan=state.get("plan") if pending else None,  # what is said at a gate does not end the rest of a plan
                 reopen=Pending(gate=pending[1]["gate"], title=pending[1]["title"]) if pending else None,
                 failure=None,
                 outcome=None,
@@ -196,6 +221,12 @@ class Conductor:
                 values["profile"] = profile
             if weight_column is not None:
                 values["weight_column"] = weight_column
+            if improve is not None:
+                values["improve_seconds"] = None if improve is False else float(improve is not True and improve)
+            if model_budget is not None:
+                values["model_budget"] = dict(model_budget)
+            if send_pictures:
+                values["send_pictures"] = True
             values["script_hash"] = self.vault(project).put_text(script) if script is not None else None
             said = MessageReceived(message, tuple(names))
             await self._take_up(project, live, Order(f"turn-{turn}-message", said, values=dict(values)))
@@ -243,10 +274,14 @@ class Conductor:
         await self._take_up(project, live, Order(f"decided-{waiting}", said, stage, resume=resume))
         return Reply(True)
 
-    async def rewind(self, project: str, stage: str, changes: Mapping[str, Any] | None = None) -> Reply:
+    async def rewind(
+        self, project: str, stage: str, changes: Mapping[str, Any] | None = None, script: str | None = None
+    ) -> Reply:
         """Go back to a stage and do it, and what follows, again. The old branch stays in the log and on disk.
 
         `changes`: fields of the contract, for the stage PREPROCESS; the changed plan is asked about before it runs.
+        `script`: SHA-256 of a script of this project that is taken over, for the stage TRAIN; it is checked and asked
+        about before it runs.
         """
         if stage not in STAGES:
             return Reply(False, f"There is no stage {stage!r} (the stages are {', '.join(STAGES)}).")
@@ -260,8 +295,12 @@ class Conductor:
             state = await self._state(project)
             if changes and stage != "PREPROCESS":
                 return Reply(False, "Only a plan can be changed: go back to PREPROCESS for that.")
+            if script and stage != "TRAIN":
+                return Reply(False, "A script is taken over at the stage TRAIN.")
             if changes:
                 values, problem = await asyncio.to_thread(repaired, state, changes, self.vault(project))
+            elif script:
+                values, problem = await asyncio.to_thread(taken_over, state, script, self.vault(project))
             else:
                 values, problem = rewound(state, stage)
             if values is None:
@@ -315,6 +354,28 @@ class Conductor:
         async with live.lock:
             await live.settled()
             return live.running and await self._halted(live)
+
+    async def configure_model(self, role: str, fields: Mapping[str, Any]) -> Reply:
+        """Change who answers for a role, from the next call on; see `RoleStore.change_role` for the fields."""
+        problem = await self.desk.configure_role(role, fields)
+        return Reply(not problem, problem)
+
+    async def configure_models(self, fields: Mapping[str, Any]) -> Reply:
+        """Change the egress mode (`egress`) or budgets (fields of `Budgets`), of all projects."""
+        problem = await self.desk.configure(fields)
+        return Reply(not problem, problem)
+
+    async def test_model(self, role: str, what: str) -> ModelTest:
+        """Ask a role's model for one thing of `TEST_KINDS`; LookupError when there is no such role or test."""
+        return await self.desk.test(role, what)
+
+    async def model_settings(self) -> ModelSettings:
+        """Who is configured, what may leave, what it may cost and has cost today; never a key."""
+        return await self.desk.settings()
+
+    async def model_meter(self, project: str) -> Metered:
+        """What has left for language models from one project."""
+        return await self.desk.meter(project)
 
     async def set_policy(self, project: str, policy: Policy) -> None:
         """Which gates ask from the next turn on."""
@@ -421,19 +482,21 @@ class Conductor:
             stream = self._graph.astream(
                 values,
                 self._config(project),
-                context=self._context(project),
+                context=self._context(project, await self._spending(project, values)),
                 stream_mode=["updates"],
                 durability="sync",
                 control=control,
             )
-            async for _ in stream:
-                pass
+            with self.tracing.span("turn", {"session.id": project}):
+                async for _ in stream:
+                    pass
             self._of(project).settling = True
             await self._announce(project)
         except GraphDrained:
             return
         except Exception as error:  # whatever it is, the person who waits is told and the next message finds us ready
             _logger.exception("project %s", project)
+            self.tracing.report(error)
             with contextlib.suppress(SQLAlchemyError, OSError):  # a full disk: not even this can be written down
                 await self._product_failed(project, error)
 
@@ -446,7 +509,8 @@ class Conductor:
             return
         waiting, gate = pending
         state = await self._state(project)
-        payload = await asyncio.to_thread(gate_payload, state, self._context(project))
+        context = self._context(project, await self._spending(project, None))
+        payload = await asyncio.to_thread(gate_payload, state, context)
         stage = _GATE_STAGE[gate["gate"]]
         await self.log.say(project, f"waiting-{waiting}-stage", StageStatus(stage, "WAITING_CONFIRMATION"), stage)
         said = WaitingConfirmation(waiting, gate["gate"], gate["title"], payload)
@@ -476,10 +540,12 @@ class Conductor:
         said = MessageReceived(message)
         if found.tasks:
             return Order(f"again-{uuid.uuid4().hex}", said)
-        if found.values.get("outcome") != "rejected" or not found.values.get("goal"):
+        shown = found.values.get("plan") and not found.values["plan"]["approved"]
+        if found.values.get("outcome") != "rejected" or not (shown or found.values.get("goal")):
             return None
         turn = found.values["turn"] + 1
-        again = {"turn": turn, "outcome": None, "failure": None, "spent": 0.0, "request": found.values["goal"]}
+        again = {"turn": turn, "outcome": None, "failure": None, "spent": 0.0}
+        again["request"] = None if shown else found.values["goal"]
         return Order(f"turn-{turn}-message", said, values=again)
 
     async def _cannot_start(self, project: str, live: _Live) -> Reply | None:
@@ -518,7 +584,12 @@ class Conductor:
     def _config(self, project: str) -> RunnableConfig:
         return {"configurable": {"thread_id": project}, "recursion_limit": RECURSION_LIMIT}
 
-    def _context(self, project: str) -> Context:
+    async def _spending(self, project: str, values: Any) -> Spending:
+        """The account of the models' work in this turn."""
+        state = {**await self._state(project), **(values if isinstance(values, dict) else {})}
+        return await self.desk.spending(project, state.get("model_budget") or {})
+
+    def _context(self, project: str, spending: Spending | None = None) -> Context:
         return Context(
             project=project,
             folder=self._files.folder(project),
@@ -534,9 +605,11 @@ class Conductor:
             blueprints=self.settings.blueprints,
             templates=self.settings.template_folder,
             owner=self.settings.owner,
-            models=self.models,
-            spending=Spending(self.settings.allowance),
+            models=self.desk.models,
+            spending=spending or Spending(),
+            improve=self.settings.improve,
             halt=self._of(project).halt,
+            tracing=self.tracing,
         )
 
 
@@ -560,13 +633,14 @@ async def open_conductor(settings: Settings, sandbox: Sandbox | None = None) -> 
         saver.serde = JsonPlusSerializer(allowed_msgpack_modules=None)
         await saver.setup()
         settings.checkpoints.chmod(0o600)
+        tracing = await stack.enter_async_context(tracing_of(settings))
         used = sandbox or open_for(settings)
         stack.push_async_callback(used.close)
         renderer = stack.enter_context(Renderer())
-        conductor = Conductor(settings, store, build_graph(saver), used, renderer)
+        conductor = Conductor(settings, store, build_graph(saver), used, renderer, tracing)
         try:
             yield conductor
         finally:
             await conductor.drain()
-            await conductor.models.close()
+            await conductor.desk.models.close()
             await conductor.workers.close()

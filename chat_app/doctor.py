@@ -9,21 +9,22 @@ import shutil
 import socket
 import tempfile
 import webbrowser
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Literal
 
-from langchain_core.messages import HumanMessage
-from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 
 from agents.human import LEFT_OPEN
-from agents.llm.spending import Spending
-from agents.models import Models
+from agents.llm.endpoint import Endpoint, Memory
 from chat_app.isolation import open_for
+from chat_app.model_settings import MODEL_ROLES, ModelRole, RoleStore, TestKind
+from chat_app.model_testing import try_model
 from chat_app.settings import Settings
 from chat_app.terminal import show_fact
+from chat_app.tracing import destinations
 from sandbox.base import Job, Limits, Outcome, Sandbox, SandboxError, SandboxUnavailable
 from sandbox.elsewhere import Place, e2b_key
 from sandbox.local import LocalSandbox
@@ -35,6 +36,13 @@ PACKAGES = ("langgraph", "chainlit", "pandas", "pyarrow", "scikit-learn", "light
 IMPORTS = ("pandas", "sklearn", "lightgbm", "pyarrow", "duckdb")
 """Those with machine code, which can be installed and still not load."""
 LITTLE_DISK_GB = 1.0
+DOCTORS_TESTS: Mapping[ModelRole, TestKind] = {
+    "reasoning": "structured",
+    "code": "code",
+    "vision": "picture",
+    "fallback": "structured",
+}
+"""What each role is there for."""
 BROWSERS = ("firefox", "firefox-esr", "chromium", "chromium-browser", "google-chrome", "microsoft-edge")
 """Those that need a screen, by the names of their programs."""
 KNOCKING = """
@@ -83,35 +91,43 @@ async def examine(settings: Settings) -> Health:
             _packages(),
             _machine(settings),
             _browser(settings),
-            await _models(settings),
+            *await _models(settings),
+            *await _tracing(settings),
         ),
         (*_levels(found, settings), await _docker(settings, isolation), _e2b(settings, isolation)),
     )
 
 
-class _Ready(BaseModel):
-    """What a model is asked for here."""
+async def _models(settings: Settings) -> list[Check]:
+    """Ask each configured model for what its role is there for; where none answers, the experts decide."""
+    kept = RoleStore(settings)
+    named = {role: endpoint for role in MODEL_ROLES if (endpoint := kept.answering(role)) is not None}
+    if not named or kept.egress == "off":
+        off = "switched off" if named else "none configured"
+        return [Check("models", "ok", f"{off}: the built-in experts decide")]
+    memory = Memory(settings.home / "models.json")
+    return [await _model(role, endpoint, memory) for role, endpoint in named.items()]
 
-    word: Literal["ready"]
+
+async def _tracing(settings: Settings) -> list[Check]:
+    """Who is told of spans and errors, and whether they take spans; nothing where nobody is."""
+    if not settings.traced:
+        return []
+    from chat_app.span_export import try_out
+
+    told = ", ".join(destinations(settings))
+    problems = await asyncio.to_thread(try_out, settings)
+    advice = "Work goes on without; check the addresses and keys (docs/tracing.md)." if problems else ""
+    return [Check("tracing", "note" if problems else "ok", "; ".join([told, *problems]), advice)]
 
 
-async def _models(settings: Settings) -> Check:
-    """Ask each configured endpoint for a structured answer; without any, and when none answers, the experts decide."""
-    if not settings.roles:
-        off = settings.egress == "off" and settings.reasoning is not None
-        return Check("models", "ok", f"{'switched off' if off else 'none configured'}: the built-in experts decide")
-    said, good = [], True
-    for endpoint in settings.roles.get("reasoning", ()):
-        models = Models({"reasoning": (endpoint.model_copy(update={"seconds": min(endpoint.seconds, 20.0)}),)})
-        spending = Spending()
-        found = await models.decide("reasoning", [HumanMessage("Give the word “ready”.")], _Ready, spending)
-        await models.close()
-        good = good and found.value is not None
-        last = spending.calls[-1] if spending.calls else None
-        how = f"answers in {last.seconds:.1f} s, asked by {last.mode.replace('_', ' ')}" if last else ""
-        said.append(f"{endpoint.name} {how}" if found.value is not None else str(found.trouble))
-    advice = "" if good else "The built-in experts decide until it answers; check MODELWRIGHT_REASONING__* in .env."
-    return Check("models", "ok" if good else "note", "; ".join(said), advice)
+async def _model(role: ModelRole, endpoint: Endpoint, memory: Memory) -> Check:
+    test, _ = await try_model(role, DOCTORS_TESTS[role], endpoint, memory)
+    name = f"model: {role}"
+    if not test.ok:
+        return Check(name, "note", test.sentence.rstrip("."), test.advice)
+    took = f"{test.seconds:.1f} s, {test.tokens_in + test.tokens_out:,} tokens"
+    return Check(name, "ok", f"{test.endpoint}: {test.sentence.rstrip('.')} ({took})")
 
 
 async def _isolation(settings: Settings) -> Check:

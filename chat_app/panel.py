@@ -6,6 +6,7 @@ from typing import Any, Literal
 from agents import events as ev
 from agents.events import Envelope
 from agents.state import STAGES, Stage, Status
+from chat_app.meter import Meter
 
 RunState = Literal["idle", "running", "waiting", "done", "failed", "stopped", "rejected"]
 
@@ -81,6 +82,7 @@ class Panel:
         self.curves: dict[tuple[str, str, int], Curve] = {}
         self.folds: list[dict[str, Any]] = []
         self.log: list[dict[str, str]] = []
+        self.meter = Meter()
         self._fresh = _Fresh()
 
     def apply(self, envelope: Envelope) -> None:
@@ -110,14 +112,22 @@ class Panel:
             case ev.DatasetSampleReady():
                 self._set("scores", [])  # of another table: nothing to compare with
                 self._forget_training()
+            case ev.ModelCalled() as call:
+                self.meter.add(call)
+                self._fresh.fields.add("models")
             case event:
                 self._turn(event, envelope.at)
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """What language models were asked and what it cost."""
+        return self.meter.to_json()
 
     def _turn(self, event: ev.Event, at: str) -> None:
         match event:
             case ev.MessageReceived():
+                self._begin()
                 self._nothing_waits()
-                self._set("state", "running")
             case ev.Decided():
                 self._set("state", "running")
             case ev.WaitingConfirmation():
@@ -128,8 +138,8 @@ class Panel:
             case ev.CodeWritten():
                 self._again_from("REVIEW_EDIT")
             case ev.Rewound(stage):
+                self._begin()
                 self._again_from(stage)
-                self._set("state", "running")
             case ev.Failed(stage=stage, sentence=sentence):
                 self._stage(stage, "FAILED", sentence, at)
             case ev.Stopped():
@@ -139,11 +149,18 @@ class Panel:
                 self._set("state", outcome)
                 self._set("progress", None)
 
+    def _begin(self) -> None:
+        self.meter.begin()
+        self._fresh.fields.add("models")
+        self._set("state", "running")
+
     def _set(self, name: str, value: Any) -> None:
         setattr(self, name, value)
         self._fresh.fields.add(name)
 
     def _stage(self, stage: Stage, status: Status, detail: str, at: str) -> None:
+        if (stage, status, detail) == ("PARSE_INTENT", "COMPLETED", "unsupported"):
+            status, detail = "SKIPPED", "not possible here"  # understood, and no success to tick off
         self.stages[stage] = StageLine(stage, LABELS[stage], status, detail, at)
         self._fresh.fields.add("stages")
 
@@ -210,6 +227,7 @@ class Panel:
             "curves",
             "folds",
             "log",
+            "models",
         )
         return {name: self._field(name) for name in names}
 

@@ -11,15 +11,39 @@ from typing import Any, Literal
 
 from agents import events as ev
 from agents.events import Envelope
+from agents.llm.trouble import remedy
+from agents.minds.vision import READ_OFF
 from agents.state import Stage
+from chat_app.meter import cost_of_answer
 from chat_app.panel import LABELS, Panel
+from chat_app.search_card import with_end, with_step
 from tools.markdown import plain
 
 CardKind = Literal[
-    "Run", "Data", "Contract", "Code", "Question", "Training", "Result", "Explanation", "Failure", "Stopped"
+    "Run",
+    "Data",
+    "Plan",
+    "Contract",
+    "Code",
+    "Question",
+    "Training",
+    "Search",
+    "Result",
+    "Explanation",
+    "Failure",
+    "Stopped",
 ]
 """Each is drawn by the element of that name in chat_app/elements."""
-GATES: Mapping[str, CardKind] = {"contract": "Contract", "code": "Code", "blocked": "Code", "question": "Question"}
+GATES: Mapping[str, CardKind] = {
+    "plan": "Plan",
+    "contract": "Contract",
+    "code": "Code",
+    "blocked": "Code",
+    "analysis": "Code",
+    "question": "Question",
+    "search": "Question",
+    "script": "Code",
+}
 TRAINING_KINDS = ("model", "revise")
 """Requests whose understanding is worth a message of its own; any other is answered at once."""
 PREVIEW = 40
@@ -67,6 +91,9 @@ class Projection:
         self._attached: tuple[str, ...] = ()
         self._target: dict[str, str] | None = None
         self._asked: str | None = None
+        self._plan: str | None = None
+        self._reply: str | None = None
+        self._troubles: dict[str, str] = {}
         self._contract: dict[str, Any] = {}
         self._code: dict[str, Any] = {}
         self._leaderboard: dict[str, Any] | None = None
@@ -83,6 +110,7 @@ class Projection:
             case ev.MessageReceived(text=text, files=files):
                 self._supersede(envelope)
                 self._attached = tuple(files)
+                self._troubles = {}
                 self._say(f"user/{envelope.seq}", envelope, text, role="user", files=tuple(files))
             case ev.Decided() as decided:
                 self._decided(decided, envelope)
@@ -92,12 +120,16 @@ class Projection:
                 self._say(f"understood/{envelope.seq}", envelope, plain(summary))
             case ev.Asked(text=text, choices=choices):
                 self._ask(text, choices, envelope)
-            case ev.Answered(text=text, kind=kind):
+            case ev.Answered(text=text, kind=kind, facts=facts):
+                if kind == "analysis" and facts.get("charts"):
+                    drawn = {"charts": [dict(one) for one in facts["charts"]], "features": [], "chosen": []}
+                    self._show(f"answer/{envelope.seq}", "Explanation", envelope, about=kind, row=None, **drawn)
                 self._answered(text, kind, envelope)
             case ev.Explained() as answer:
                 key = f"explanation/{envelope.seq}"
                 self._show(key, "Explanation", envelope, **{k: v for k, v in asdict(answer).items() if k != "text"})
                 self._say(key, envelope, answer.text)
+                self._reply = key
             case ev.Failed() as failed:
                 self._show(f"failure/{envelope.seq}", "Failure", envelope, **asdict(failed))
             case ev.Stopped(stage=stage):
@@ -107,6 +139,11 @@ class Projection:
                 self._supersede(envelope)
             case ev.TurnEnded():
                 self._close_runs(envelope)
+                self._say_what_it_cost(envelope)
+            case ev.ModelCalled() as call:
+                self._called(call, envelope)
+            case ev.PlanMade() | ev.StepChanged() as event:
+                self._steps(event, envelope)
             case event:
                 self._table(event, envelope)
                 self._run(event, envelope)
@@ -151,7 +188,8 @@ class Projection:
 
     def _waiting(self, waiting: ev.WaitingConfirmation, envelope: Envelope) -> None:
         self._supersede(envelope)
-        key = self._asked if waiting.gate == "question" and self._asked else f"gate/{waiting.interrupt_id}"
+        known = {"question": self._asked, "plan": self._plan}.get(waiting.gate)
+        key = known or f"gate/{waiting.interrupt_id}"
         self._asked = None
         self._show(
             key,
@@ -190,6 +228,30 @@ class Projection:
         payload = {"text": text, "choices": list(choices)}
         self._show(self._asked, "Question", envelope, interrupt_id="", gate="question", payload=payload, open=True)
 
+    def _steps(self, event: ev.PlanMade | ev.StepChanged, envelope: Envelope) -> None:
+        """One card for a plan, whoever changes it; its gate waits in the same card."""
+        if isinstance(event, ev.PlanMade):
+            if self._plan is None or event.by != "user":
+                self._plan = f"plan/{envelope.seq}"
+            steps = [dict(step) for step in event.steps]
+            self._show(self._plan, "Plan", envelope, steps=steps, by=event.by, reason=event.reason)
+        elif self._plan:
+            told = {"status": event.status, "note": event.note}
+            steps = [
+                {**step, **told} if step["id"] == event.step else step for step in self.cards[self._plan].props["steps"]
+            ]
+            self._show(self._plan, "Plan", envelope, steps=steps)
+
+    def _called(self, call: ev.ModelCalled, envelope: Envelope) -> None:
+        """A model that does not answer is told once in a request, with what can be done about it."""
+        key = next((key for key in self._troubles if key.endswith(f"/{call.endpoint}")), "")
+        if call.outcome != "ok":
+            key = key or f"model/{envelope.seq}/{call.endpoint}"
+            self._troubles[key] = call.sentence
+            self._say(key, envelope, f"{plain(call.sentence)} {remedy(call.outcome)}")
+        elif key:
+            self._say(key, envelope, f"{plain(self._troubles.pop(key))} When it was tried again it answered.")
+
     def _stopped(self, stage: Stage, envelope: Envelope) -> None:
         """Stop is no end: the stage can be done again, except reading a table that was not kept."""
         key = f"stopped/{envelope.seq}"
@@ -208,6 +270,8 @@ class Projection:
                 self._show(self._data, "Data", envelope, name=name, rows=rows, **width, **shown)
                 if len(self._attached) > 1:
                     self._say(self._data, envelope, _taken(name, self._attached))
+                if account and account[0].startswith(READ_OFF):  # too grave for a fold
+                    self._say(self._data, envelope, plain(account[0]))
                 self._attached = ()
             case ev.ProfileSummary(quality=quality, warnings=warnings) if self._data:
                 self._show(self._data, "Data", envelope, quality=quality, warnings=list(warnings))
@@ -235,6 +299,13 @@ class Projection:
                     if card.props["run"] == ended.run:
                         models = len(self._leaderboard["rows"]) if self._leaderboard else 0
                         self._show(card.key, "Training", envelope, ended=asdict(ended), models=models)
+            case ev.SearchStep() as step:
+                known = self.cards.get(f"search/{step.attempt}")
+                self._show(
+                    f"search/{step.attempt}", "Search", envelope, **with_step(known.props if known else {}, step)
+                )
+            case ev.SearchEnded() as end if f"search/{end.attempt}" in self.cards:
+                self._show(f"search/{end.attempt}", "Search", envelope, **with_end(end))
 
     def _runs(self) -> list[Card]:
         return [card for card in self.cards.values() if card.kind == "Training" and not card.props["ended"]]
@@ -255,8 +326,9 @@ class Projection:
                 )
             case ev.Audited(attempt=attempt, probes=probes):
                 self._add_to_result(attempt, envelope, audit=[dict(probe) for probe in probes])
-            case ev.Reviewed(attempt=attempt, verdict=verdict, text=text):
-                self._add_to_result(attempt, envelope, verdict={"verdict": verdict, "text": text})
+            case ev.Reviewed(attempt=attempt, verdict=verdict, text=text, remarks=remarks):
+                said = {"verdict": verdict, "text": text} | ({"remarks": list(remarks)} if remarks else {})
+                self._add_to_result(attempt, envelope, verdict=said)
             case ev.ChartReady() as chart:
                 self._append_to_result(chart.attempt, envelope, "charts", asdict(chart))
             case ev.ArtifactAdded() as file:
@@ -277,9 +349,17 @@ class Projection:
         results = [card.key for card in self.cards.values() if card.kind == "Result"]
         if kind == "result" and results:
             self._show(results[-1], "Result", envelope, ideas=_ideas(self._contract))
-            self._say(results[-1], envelope, text)
+            self._reply = results[-1]
         else:
-            self._say(f"answer/{envelope.seq}", envelope, text)
+            self._reply = f"answer/{envelope.seq}"
+        self._say(self._reply, envelope, text)
+
+    def _say_what_it_cost(self, envelope: Envelope) -> None:
+        """Below the answer of this request, where a language model was asked for it."""
+        cost = cost_of_answer(self.panel.meter.turn, self.panel.meter.estimated)
+        if cost and self._reply:
+            self._say(self._reply, envelope, f"{self.bubbles[self._reply].text}\n\n*{cost}*")
+        self._reply = None
 
 
 def _taken(name: str, attached: tuple[str, ...]) -> str:

@@ -23,10 +23,11 @@ from agents.events import Audited, CodeWritten, Envelope, Failed, Scored, TurnEn
 from agents.nodes.critic import MAX_TRIES
 from agents.state import Request, State
 from chat_app.asking import Interrupted
-from chat_app.command import cancel_on_sigterm, failure_sentence, followed, forget_untrained
+from chat_app.command import cancel_on_sigterm, followed, forget_untrained
 from chat_app.conductor import Conductor, Policy, open_conductor
 from chat_app.delivery import Destination, deliver
 from chat_app.exits import BAD_INPUT, FAILED, CommandError
+from chat_app.handing_over import failure_sentence
 from chat_app.predicting import predict_file
 from chat_app.printable import printable
 from chat_app.settings import Settings
@@ -196,10 +197,9 @@ async def _judged(
 
 
 def _contract(original: Original, order: ReplayOrder) -> Contract:
-    """The old one; only the time may be another."""
-    if order.budget_seconds is None:
-        return original.contract
-    return original.contract.model_copy(update={"budget_seconds": order.budget_seconds})
+    """The old one; only the time may be another, and no other script than the old one is looked for."""
+    budget = order.budget_seconds or original.contract.budget_seconds
+    return original.contract.model_copy(update={"budget_seconds": budget, "improve_seconds": None})
 
 
 def _sealed(scene: _Scene, table: Any, contract: Contract, project: str) -> tuple[Dataset, Sealed]:

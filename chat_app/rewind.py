@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.data_scientist import ContractError, merge
+from agents.human import MAX_CODE_CHARACTERS
 from agents.nodes.parser import new_attempt
 from agents.state import Stage, State
 from tools.contract import Contract
@@ -41,6 +42,23 @@ def repaired(state: State, changes: Mapping[str, Any], vault: Vault) -> tuple[di
         return None, str(error)
     base = {"contract_hash": state["contract_hash"], "goal": state["goal"]}
     return {**values, "base": base, "changes": dict(changes)}, ""
+
+
+def taken_over(state: State, script: str, vault: Vault) -> tuple[dict[str, Any] | None, str]:
+    """The state in which a script of this project is the user's own, before the critic reads it, or None and why not.
+
+    `script` is its SHA-256. It is asked about, whatever the project's policy is: that is what taking over is for.
+    """
+    try:
+        code = vault.get_text(script)
+    except (ValueError, OSError):  # no hash, no such file, or no text
+        return None, "There is no such script in this project."
+    if not code.strip() or len(code) > MAX_CODE_CHARACTERS:
+        return None, "This file is no script that can be edited."
+    values, problem = rewound(state, "TRAIN")
+    if values is None:
+        return None, problem
+    return {**values, "script_hash": script, "policy": {**state.get("policy", {}), "code": True}}, ""
 
 
 def _from_the_plan_on(state: State, stage: Stage) -> dict[str, Any]:

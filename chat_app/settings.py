@@ -7,9 +7,10 @@ import os
 import secrets
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.llm.egress import Egress
@@ -26,7 +27,13 @@ class Settings(BaseSettings):
     """Defaults suit one person on a laptop: SQLite and files under `home`, no account, no key."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MODELWRIGHT_", env_file=".env", env_nested_delimiter="__", extra="ignore", frozen=True
+        env_prefix="MODELWRIGHT_",
+        env_file=".env",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,  # a line of .env.example that was taken over and not filled in
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(default_factory=lambda: user_data_path("modelwright"))
@@ -56,6 +63,8 @@ class Settings(BaseSettings):
     """A language model that reads pictures; None: pictures are not read."""
     fallback: Endpoint | None = None
     """Asked for decisions and scripts when the first one cannot answer."""
+    improve: bool = True
+    """Where a model can write scripts, a better one than the recipe is searched for in what the budget leaves."""
     egress: Egress = "schema"
     """What of a table may leave for a model."""
     model_tokens: int | None = Field(default=200_000, ge=0)
@@ -68,6 +77,19 @@ class Settings(BaseSettings):
     """The same for all runs of one day, which begins at midnight UTC."""
     model_day_money: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     model_day_seconds: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
+
+    otlp_endpoint: str = ""
+    """An OpenTelemetry collector that takes spans over HTTP; "": none. See docs/tracing.md."""
+    otlp_headers: SecretStr = SecretStr("")
+    """What that collector wants beside, as name=value with commas between."""
+    langfuse_host: str = "https://cloud.langfuse.com"
+    langfuse_public_key: str = ""
+    langfuse_secret_key: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    """With both keys, each call of a model is told to Langfuse."""
+    sentry_dsn: SecretStr = SecretStr("")
+    """With it, errors of the product are told to Sentry."""
+    trace_content: bool = False
+    """Whether spans take along what was said to models, and what they answered."""
 
     sandbox: SandboxChoice = "auto"
     """A level that is named is used or nothing runs."""
@@ -98,6 +120,36 @@ class Settings(BaseSettings):
     """What one run prints, on both streams together."""
 
     max_upload_mb: int = Field(default=1024, ge=1)
+
+    @field_validator("otlp_endpoint", "langfuse_host")
+    @classmethod
+    def _is_an_address(cls, given: str) -> str:
+        parts = urlsplit(given)
+        if given and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("it is no address; one looks like http://localhost:4318")
+        if parts.username or parts.password:
+            raise ValueError("an address holds no password: give keys by themselves")
+        return given
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _is_a_dsn(cls, given: SecretStr) -> SecretStr:
+        parts = urlsplit(given.get_secret_value())
+        if given.get_secret_value() and not (parts.hostname and parts.username and parts.path.strip("/").isdigit()):
+            raise ValueError("it is no DSN of Sentry; one looks like https://key@host/1")
+        return given
+
+    @field_validator("langfuse_secret_key")
+    @classmethod
+    def _goes_with_the_public_key(cls, given: SecretStr, info: ValidationInfo) -> SecretStr:
+        if bool(given.get_secret_value()) != bool(info.data.get("langfuse_public_key")):
+            raise ValueError("Langfuse wants a public and a secret key, set both or neither")
+        return given
+
+    @property
+    def traced(self) -> bool:
+        """Whether anybody outside is told of spans or errors."""
+        return bool(self.otlp_endpoint or self.langfuse_public_key or self.sentry_dsn.get_secret_value())
 
     @property
     def limits(self) -> Limits:
@@ -174,3 +226,8 @@ class Settings(BaseSettings):
             with os.fdopen(handle, "w") as out:
                 out.write(secrets.token_urlsafe(48))
         return path.read_text()
+
+
+def secret_in(variable: str) -> str:
+    """What an environment variable holds whose name the user gave; "" when it is not set."""
+    return os.environ.get(variable, "").strip()

@@ -22,6 +22,8 @@ class Snapshot:
     stages: dict[str, dict[str, str]] = field(
         default_factory=lambda: {stage: {"status": "PENDING", "detail": "", "at": ""} for stage in STAGES}
     )
+    plan: tuple[dict[str, Any], ...] = ()
+    """The steps of a message of several requests, each {id, text, kind, depends_on, status, note}."""
     pending: dict[str, Any] | None = None
     """{interrupt_id, gate, title, payload} of the gate that waits."""
     attempt: int = 0
@@ -57,6 +59,11 @@ def _after(state: Snapshot, envelope: Envelope) -> Snapshot:
             return replace(state, running=False, pending=asdict(waiting))
         case ev.Decided():
             return replace(state, running=True, pending=None)
+        case ev.PlanMade(steps=steps):
+            return replace(state, plan=tuple(dict(step) for step in steps))
+        case ev.StepChanged(step=step, status=status, note=note):
+            came = {"status": status, "note": note}
+            return replace(state, plan=tuple({**one, **came} if one["id"] == step else one for one in state.plan))
         case ev.PreprocessPlan():
             return _pending_again(state, "MODEL_SELECT")
         case ev.CodeWritten(attempt=attempt):

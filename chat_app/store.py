@@ -7,7 +7,7 @@ The database itself refuses to change or delete an event.
 import datetime
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,8 @@ looks = sql.Table(
     sql.Column("look", sql.String, primary_key=True),
     sql.Column("at", sql.String, nullable=False),
 )
+_IS_MODEL_CALL = events.c.type == sql.literal_column("'MODEL_CALLED'")
+"""A literal, so that the index of the calls alone is used (migration 0003)."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,22 @@ class Store:
             query = query.where(events.c.type.not_in(without))
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query.order_by(events.c.seq))).mappings()
-            return [
-                Envelope(**{name: row[name] for name in Envelope.__dataclass_fields__ if name in row}) for row in rows
-            ]
+            return [_envelope(row) for row in rows]
+
+    async def model_calls(self, *, project: str = "", since: str = "", after_seq: int = 0) -> list[Envelope]:
+        """The calls of language models in order: of one project or of all, from a time on, after a sequence number."""
+        query = sql.select(events).where(_IS_MODEL_CALL, events.c.at >= since, events.c.seq > after_seq)
+        if project:
+            query = query.where(events.c.project == project)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query.order_by(events.c.at, events.c.seq))).mappings()
+            return [_envelope(row) for row in rows]
+
+    async def last_of(self, project: str, types: Sequence[str]) -> int:
+        """The sequence number of the newest event of these types; 0: there is none."""
+        query = sql.select(sql.func.max(events.c.seq)).where(events.c.project == project, events.c.type.in_(types))
+        async with self._engine.connect() as connection:
+            return int(await connection.scalar(query) or 0)
 
     async def look(self, seal: str, look: str) -> int:
         """Record one look at sealed rows (the same look twice counts once); how many there were, this one included."""
@@ -179,6 +194,10 @@ class Store:
                 await connection.execute(looks.insert().values(seal=seal, look=look, at=now()))
             count = await connection.scalar(sql.select(sql.func.count()).where(looks.c.seal == seal))
         return int(count or 0)
+
+
+def _envelope(row: Mapping[Any, Any]) -> Envelope:
+    return Envelope(**{name: row[name] for name in Envelope.__dataclass_fields__ if name in row})
 
 
 @asynccontextmanager

@@ -17,11 +17,14 @@ from rich.text import Text
 
 from agents import events as happened
 from agents.events import Envelope, Event
+from agents.llm.trouble import remedy
 from agents.state import Stage
+from chat_app.plan_lines import changed_line, plan_lines
 from chat_app.printable import amount, printable
 from tools.ingest.errors import counted
 from tools.markdown import read_aloud
 from tools.metrics import METRICS
+from tools.model_words import remark_line
 from tools.probes.self_test import NAME as SELF_TEST
 
 STAGE_TITLES: dict[Stage, str] = {
@@ -71,8 +74,12 @@ def lines_of(event: Event) -> list[str]:
             ]
         case happened.PromptParsed():
             return [event.summary]
+        case happened.PlanMade():
+            return plan_lines(event)
+        case happened.StepChanged():
+            return [changed_line(event)]
         case happened.ModelCalled():
-            return [_called(event)]
+            return _called(event)
         case happened.ProfileSummary():
             return [f"The table's quality is {event.quality:.0f} of 100.", *event.warnings]
         case happened.PreprocessPlan():
@@ -84,6 +91,10 @@ def lines_of(event: Event) -> list[str]:
             return [f"Training script of {counted(event.lines, 'line')}, {AUTHORS[event.author]}{note}"]
         case happened.CodeChecked():
             return _checked(event)
+        case happened.SearchStep() if event.status != "running":
+            return _searched(event)
+        case happened.SearchEnded():
+            return [event.sentence]
         case happened.RunStarted():
             return [f"{RUN_DOING[event.purpose]} ({event.isolation})."]
         case happened.RunEnded() if event.outcome != "ok":
@@ -93,7 +104,7 @@ def lines_of(event: Event) -> list[str]:
         case happened.Audited():
             return _audited(event)
         case happened.Reviewed():
-            return [event.text]
+            return [event.text, *(f"{one['by']} remarks: {remark_line(one)}" for one in event.remarks)]
         case happened.Decided(by="policy", reason=reason) if reason:
             return [_capital(reason).replace("in advance", "in advance by --yes", 1)]
         case happened.Decided() if event.by == "user":
@@ -104,10 +115,21 @@ def lines_of(event: Event) -> list[str]:
             return []
 
 
-def _called(event: happened.ModelCalled) -> str:
+def _called(event: happened.ModelCalled) -> list[str]:
     about = "about " if event.estimated else ""
     tokens = f"{about}{counted(event.tokens_in + event.tokens_out, 'token')}"
-    return f"{event.sentence} ({tokens}, {event.seconds:.1f} s)"
+    said = f"{event.sentence} ({tokens}, {event.seconds:.1f} s)"
+    return [said] if event.outcome == "ok" else [said, remedy(event.outcome)]
+
+
+def _searched(event: happened.SearchStep) -> list[str]:
+    """One script of the improvement search."""
+    if event.node == 0:
+        return [f"Improvement search, the recipe: {event.sentence}"]
+    made = {"draft": "a draft from", "debug": "a repair of", "improve": "an improvement of"}[event.kind]
+    of = f"script {event.parent}" if event.parent else "the recipe"
+    ahead = ", ahead of all others" if event.best else ""
+    return [f"Script {event.node}, {made} {of}{ahead}: {event.sentence}", event.idea]
 
 
 def _capital(text: str) -> str:
@@ -121,8 +143,14 @@ def contract_sentence(contract: Mapping[str, Any]) -> str:
     return (
         f"Predict {contract['target']} ({contract['task']}) from {counted(features, 'column')}, judged by "
         f"{metric_title(contract['metric'])} on {share:.0%} sealed rows ({contract['split']['rule']} split), "
-        f"within {contract['budget_seconds']:.0f} s."
+        f"within {contract['budget_seconds']:.0f} s{_for_the_search(contract)}."
     )
+
+
+def _for_the_search(contract: Mapping[str, Any]) -> str:
+    """What was added for a better script."""
+    more = contract.get("improve_seconds")
+    return f" and up to {more:.0f} s more for a better script" if more else ""
 
 
 def _checked(event: happened.CodeChecked) -> list[str]:
@@ -309,6 +337,7 @@ class LiveScreen:
             return
         failed = isinstance(event, happened.RunEnded) and not event.kept
         wrong = failed or (isinstance(event, happened.CodeChecked) and event.blocked)
+        wrong = wrong or (isinstance(event, happened.ModelCalled) and event.outcome != "ok")
         mark = Text("✗ ", style="red") if wrong else Text("✓ ", style="green")
         self.console.print(_hanging(mark, Text(printable(first))))
         for detail in details:

@@ -30,6 +30,13 @@ def mode_of(asked: Asked) -> str:
     return kind
 
 
+def form_of(asked: Asked) -> str:
+    """The name of the form that an answer has to have; "" where the client describes it in words."""
+    if "tools" in asked:
+        return str(asked["tools"][0]["function"]["name"])
+    return str(asked.get("response_format", {}).get("json_schema", {}).get("name", ""))
+
+
 def delta(finish: str | None = None, **content: Any) -> dict[str, Any]:
     """One piece of an answer."""
     return {
@@ -81,6 +88,18 @@ def answers(value: Mapping[str, Any]) -> Behaviour:
         if mode_of(asked) != "tool":
             return await says(text)(asked)
         return await calls(asked["tools"][0]["function"]["name"], text)(asked)
+
+    return answer
+
+
+def by_form(**known: "Mapping[str, Any] | Behaviour") -> Behaviour:
+    """Each form has an answer of its own; a form that nobody expects is an error."""
+
+    async def answer(asked: Asked) -> Response:
+        found = known.get(form_of(asked))
+        if found is None:
+            return await fails(400, f"nobody expects {form_of(asked)!r}")(asked)
+        return await (found if callable(found) else answers(found))(asked)
 
     return answer
 
@@ -142,6 +161,65 @@ def only(modes: Sequence[str], then: Behaviour) -> Behaviour:
         if mode_of(asked) in modes:
             return await then(asked)
         return await fails(400, f"{mode_of(asked)} is not supported")(asked)
+
+    return answer
+
+
+def thinks(thought: str, text: str) -> Behaviour:
+    """vLLM with a reasoning parser, DeepSeek: thoughts in a field of their own, then the answer."""
+
+    async def answer(asked: Asked) -> Response:
+        pieces = [delta(role="assistant", content=None, reasoning_content=thought)]
+        return stream([*pieces, *([delta(content=text)] if text else []), delta("stop"), usage(11, 40)])
+
+    return answer
+
+
+def tool_at_once(value: Mapping[str, Any]) -> Behaviour:
+    """Ollama: the call of a tool in one piece, ended with “stop” or “tool_calls”, and counted in an extra piece."""
+
+    async def answer(asked: Asked) -> Response:
+        name = asked["tools"][0]["function"]["name"] if "tools" in asked else "none"
+        call = {"index": 0, "id": "call_1", "type": "function"}
+        made = {**call, "function": {"name": name, "arguments": json.dumps(value)}}
+        return stream([delta(role="assistant", content="", tool_calls=[made]), delta("stop"), usage()])
+
+    return answer
+
+
+def errs(status: int, body: Any) -> Behaviour:
+    """An error in a server's own form."""
+
+    async def answer(asked: Asked) -> Response:
+        return JSONResponse(body, status_code=status)
+
+    return answer
+
+
+def strict(then: Behaviour) -> Behaviour:
+    """vLLM with Mistral's template: one system message at the front, then user and assistant in turn."""
+
+    async def answer(asked: Asked) -> Response:
+        roles = [message["role"] for message in asked["messages"]]
+        turns = roles[1:] if roles[0] == "system" else roles
+        if turns != [("user", "assistant")[number % 2] for number in range(len(turns))] or turns[-1:] != ["user"]:
+            said = (
+                "After the optional system message, conversation roles must alternate user/assistant/user/assistant/..."
+            )
+            return await errs(400, {"object": "error", "message": said, "type": "BadRequestError", "code": 400})(asked)
+        return await then(asked)
+
+    return answer
+
+
+def guided(value: Mapping[str, Any]) -> Behaviour:
+    """vLLM's guided decoding: the schema has to be one that it can compile, and the answer is nothing but the value."""
+
+    async def answer(asked: Asked) -> Response:
+        form = asked.get("response_format", {}).get("json_schema", {}).get("schema", {})
+        if mode_of(asked) == "json_schema" and set(form.get("required", ())) != set(form.get("properties", {"": 0})):
+            return await errs(400, {"object": "error", "message": "invalid schema", "code": 400})(asked)
+        return await answers(value)(asked)
 
     return answer
 

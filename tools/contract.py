@@ -61,6 +61,43 @@ class Derived(BaseModel):
     use: bool = True
 
 
+Operation = Literal[
+    "ratio", "difference", "sum", "product", "log", "bin", "year", "month", "weekday", "hour", "days_between"
+]
+"""What a column may be computed by, beside the functions of a blueprint; see tools/formulas.py."""
+
+
+class Formula(BaseModel):
+    """A column that the training script computes from others of the same row, by one operation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Made by us; it is the name of a function in the script."""
+    operation: Operation
+    sources: tuple[str, ...]
+    edges: tuple[float, ...] = ()
+    """Of bins, rising."""
+    reason: str = ""
+    by: str = ""
+    """The language model that proposed it."""
+    use: bool = True
+
+
+class Proposal(BaseModel):
+    """A change of the plan that a language model proposed and nothing in the table supports: made on a click."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["drop", "split", "metric"]
+    name: str
+    """The column, the rule of the split, or the metric."""
+    column: str | None = None
+    """Of a split."""
+    sentence: str
+    by: str
+
+
 class Stated(BaseModel):
     """A number that the report assumes because no table holds it."""
 
@@ -152,9 +189,16 @@ class Contract(BaseModel):
     """Its values say how much each training row counts; it is no feature, and the score counts every row once."""
     model: ModelChoice | None = None
     """Chosen by hand: this kind of model and no other; `candidates` then wait until it is taken back."""
+    improve_seconds: float | None = Field(default=None, ge=0.0, le=86_400.0)
+    """A language model looks for a better script after the recipe, in what the budget leaves and so much more; None: no
+    search."""
     seed: int = 0
     assumptions: tuple[str, ...] = ()
     blueprint: BlueprintPart | None = None
+    formulas: tuple[Formula, ...] = ()
+    """Computed columns beside those of a blueprint."""
+    proposals: tuple[Proposal, ...] = ()
+    """Not made; each can be made at the gate."""
     sample_rows: int = Field(default=200, ge=0, le=200)
     """Training rows (without the target) kept beside the model for explanations; 0: none."""
 

@@ -2,6 +2,7 @@
 
     report.json report.md leaderboard.csv contract.json train.py notebook.ipynb requirements.txt README.md
     charts/<name>.png
+    search/      the scripts of the improvement search, where there was one
     model/       model.joblib (bytes copied, never unpickled) schema.json train.py predict.py contract.json
                  reference.json (the training rows in aggregate) conformal.json (its intervals, where it can have some)
                  background.parquet (a sample of training rows, unless switched off) explain.py
@@ -77,12 +78,14 @@ def export(
     table: Path | None = None,
     predictions: Path | None = None,
     explanation: Mapping[str, str] | None = None,
+    scripts: Mapping[str, str] | None = None,
 ) -> tuple[ArtifactInfo, ...]:
     """Write the folder `into` whole (an earlier one is replaced); raises `ExportError` when it cannot be written.
 
     `model` is the model.joblib that the training sandbox left; `renderer` a warm one (else one is started);
     `table` the whole table, of which only the latest moment is asked (split by time); `predictions` what the model said
-    about the sealed rows, for its intervals; `explanation` the tables of the explanations, by file name.
+    about the sealed rows, for its intervals; `explanation` the tables of the explanations, by file name;
+    `scripts` other scripts that were tried, by their name relative to the folder.
     """
     into.parent.mkdir(parents=True, exist_ok=True)
     with _explained(into), _beside(into) as folder:
@@ -95,6 +98,9 @@ def export(
         (folder / "charts").mkdir(exist_ok=True)
         for name, text in (explanation or {}).items():
             _text(folder / "charts" / name, text)
+        for name, text in (scripts or {}).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            _text(folder / name, text)
         _draw(charts, folder / "charts", renderer)
         _zip(folder, folder / BUNDLE)
         _replace(folder, into)
@@ -255,7 +261,7 @@ def _kind(name: str) -> Kind:
             return "data"
         case "notebook.ipynb":
             return "notebook"
-        case "train.py" | "requirements.txt":
+        case "train.py" | "requirements.txt" | "search":
             return "code"
         case _:
             return "report"

@@ -19,8 +19,10 @@ from tools.lint import Finding
 from tools.markdown import plain
 from tools.metrics import METRICS
 from tools.model_folder import versions
+from tools.model_words import computed_page, cost_page, remarks_text, words_text
 from tools.models.page import model_page, model_text, report_part
 from tools.score import Scalar, Score
+from tools.search_page import search_section, search_text
 from tools.split_report import split_section
 
 WITH_VERSIONS = ("modelwright", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "lightgbm", "joblib")
@@ -166,8 +168,11 @@ def answer_text(report: Mapping[str, Any]) -> str:
     """The result in a few sentences (Markdown) for the chat and the end of a run."""
     paragraphs = [
         _headline(report),
+        words_text(report),
         _drivers(report),
         _warnings(report),
+        remarks_text(report),
+        search_text(report),
         model_text(report),
         readability(report),
         blueprint_text(report),
@@ -247,25 +252,34 @@ def report_md(report: Mapping[str, Any], charts: Sequence[Chart] = ()) -> str:
     parts = [
         f"# {plain(report['target'])}: the result",
         f"> {plain(report['request'])}" if report["request"] else "",
+        _place_in_plan(report.get("plan")),
         _headline(report),
+        words_text(report),
         _scores_table(report),
         "\n\n".join(part for part in ("## What drives it", _importance_part(report), groups_text(report)) if part),
         explain_page(report),
         blueprint_page(report),
-        "## Can it be trusted?\n\n" + _audit_list(report),
+        computed_page(report),
+        "\n\n".join(part for part in ("## Can it be trusted?", _audit_list(report), remarks_text(report)) if part),
         "\n\n".join(part for part in ("## A closer look", _closer_look(report), _slices_table(report)) if part)
         if report.get("closer")
         else "",
         model_page(report),
         explained_part(report),
+        search_section(report),
         "## Models compared\n\n" + _leaderboard_table(report),
         "\n\n".join(part for part in ("## How it was judged", _judging(report), split_section(report)) if part),
         "## Pictures\n\n" + "\n\n".join(_picture(chart) for chart in charts) if charts else "",
         _listed("Assumptions", report["assumptions"]),
         _listed("Notes", report["notes"]),
+        cost_page(report),
         "## To repeat it\n\n" + _provenance(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _place_in_plan(plan: Mapping[str, Any] | None) -> str:
+    return f"Step {plan['step']} of {plan['of']} of one message." if plan else ""
 
 
 def _scores_table(report: Mapping[str, Any]) -> str:

@@ -58,6 +58,15 @@ def result_charts(
     return tuple(found)
 
 
+def titles(contract: Contract) -> dict[str, str]:
+    """Name and title of the charts that a result of this task has, before any of them is drawn."""
+    found = {"importance": "What the model relies on", "target_distribution": "How the target is distributed"}
+    if contract.task == "regression":
+        return {"predicted_vs_actual": "Predicted and actual", "residuals": "Residuals", **found}
+    curves = {"roc": "ROC curve", "precision_recall": "Precision and recall", "calibration": "Calibration"}
+    return {"confusion_matrix": "Confusion matrix", **curves, **found}
+
+
 def _remarked(leaderboard: Sequence[Mapping[str, Any]], closer: Honest | None) -> list[dict[str, Any]]:
     """Which models cannot be told apart from the best."""
     rivals = closer.candidates.candidates[1:] if closer is not None and closer.candidates else ()

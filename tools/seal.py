@@ -106,7 +106,8 @@ def seal(dataset: TableFile, contract: Contract, into: Path) -> Sealed:
     table, target = table.take(kept), target.take(pa.array(kept))
     cut = cut_rows(table, target, contract, _seed_of(dataset.id, contract))
     check_cut(cut, target, contract)
-    return _write(table, target, cut, contract, into, key=_key(dataset.id, contract), dropped=len(placed) - len(kept))
+    key, dropped = _key(dataset.id, contract), len(placed) - len(kept)
+    return write_parts(table, target, cut, contract, into, key=key, dropped=dropped)
 
 
 @dataclass(frozen=True)
@@ -273,7 +274,7 @@ def _seed_of(dataset_id: str, contract: Contract) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def _write(
+def write_parts(
     table: pa.Table,
     target: pa.ChunkedArray,
     cut: Cut,
@@ -283,6 +284,7 @@ def _write(
     key: dict[str, Any],
     dropped: int,
 ) -> Sealed:
+    """Write both parts of a cut; `key` is what the identity of the sealed rows is made of, beside them."""
     features = table.select(list(contract.features))
     labels = _labels_table(target.take(pa.array(cut.holdout)), cut)
     groups = _training_groups(table, cut, contract)

@@ -137,6 +137,13 @@ ONLY_TABLES = "I only talk about your table and models for it."
 NO_SINGLE_NUMBERS = (
     "I cannot answer single questions about the numbers in the table yet; “describe the table” shows what I know of it."
 )
+NO_ANALYSES = "I cannot answer questions about the numbers in the table or draw charts on request yet."
+_NO_CHARTS = "I cannot draw charts on request yet; each result comes with its own charts."
+_NO_TESTS = "I do not run statistical tests yet."
+_NO_GROUPS = "I cannot find groups without a target yet."
+_NO_OUTLIERS = "I cannot search for unusual rows without a target yet."
+ANALYSES = (NO_SINGLE_NUMBERS, NO_ANALYSES, _NO_CHARTS, _NO_TESTS, _NO_GROUPS, _NO_OUTLIERS)
+"""What a script of its own could answer, where somebody can write one."""
 _CANNOT: tuple[tuple[str, str], ...] = (
     (
         (
@@ -155,9 +162,9 @@ _CANNOT: tuple[tuple[str, str], ...] = (
             r"our\s+)?(?:customers|users|people|rows|products)\s*(?:into|together|$)|find\s+(?:the\s+)?(?:groups|"
             r"segments|personas)|pca|umap|t-?sne|dimensionality)\b"
         ),
-        "I cannot find groups without a target yet.",
+        _NO_GROUPS,
     ),
-    (r"\b(?:anomal(?:y|ies)|outliers?)\b", "I cannot search for unusual rows without a target yet."),
+    (r"\b(?:anomal(?:y|ies)|outliers?)\b", _NO_OUTLIERS),
     (
         (
             r"\b(?:recommend(?:er|ation|ations)?\s*(?:system|engine|products?|movies?|for)?|"
@@ -212,7 +219,7 @@ _CANNOT: tuple[tuple[str, str], ...] = (
             r"\b(?:plot|draw|chart|graph|visuali[sz]e|histogram|scatter\s*plot|heat\s*map|dashboard|"
             r"bar\s+chart)\b"
         ),
-        "I cannot draw charts on request yet; each result comes with its own charts.",
+        _NO_CHARTS,
     ),
     (
         (
@@ -227,7 +234,7 @@ _CANNOT: tuple[tuple[str, str], ...] = (
             r"\b(?:a/?b[\s-]test|causal(?:ity)?|hypothesis\s+test|significance\s+test|t-?test|anova|"
             r"survival\s+analysis)\b"
         ),
-        "I do not run statistical tests yet.",
+        _NO_TESTS,
     ),
     (
         (

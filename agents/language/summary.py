@@ -13,6 +13,10 @@ def summary(request: Request, schema: Schema) -> str:
     """What will be done, in one sentence, then the assumptions."""
     if request.kind in ("help", "unsupported"):
         return request.reply
+    if request.kind == "prepare":
+        return "I will say how a model's script prepares the columns."
+    if request.kind == "analyse":
+        return "I will have a script answer this from the data."
     if request.kind == "profile":
         return "I will describe the table."
     if request.kind == "why":

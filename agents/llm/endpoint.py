@@ -14,12 +14,14 @@ Mode = Literal["json_schema", "tool", "json_object", "text"]
 """How an answer of a given form is asked for, the strictest first: the server decodes by the schema, a named tool has
 the schema as its parameters, the server promises any JSON, the schema is only described."""
 MODES: tuple[Mode, ...] = ("json_schema", "tool", "json_object", "text")
+DESCRIBED: frozenset[Mode] = frozenset({"json_object", "text"})
+"""Those in which the form stands in the question itself, so that a server that ignores the rest can still answer."""
 
 
 class Endpoint(BaseModel):
     """One model behind one OpenAI-compatible address."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     base_url: str
     """Up to and with the version, e.g. http://localhost:11434/v1."""
@@ -29,9 +31,9 @@ class Endpoint(BaseModel):
     """None: the server's own."""
     context_tokens: int = Field(default=32_768, ge=1024)
     """Question and answer together."""
-    price_in: float = Field(default=0.0, ge=0.0)
+    price_in: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     """Money per million tokens that are sent."""
-    price_out: float = Field(default=0.0, ge=0.0)
+    price_out: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     """Money per million tokens that are answered."""
     seconds: float = Field(default=60.0, gt=0.0, le=3600.0)
     """Deadline of one decision, with retries and repairs."""
@@ -40,11 +42,19 @@ class Endpoint(BaseModel):
     @classmethod
     def _is_an_address(cls, given: str) -> str:
         parts = urlsplit(given)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{given!r} is no address of a model server; one looks like http://localhost:11434/v1")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # reading a port checks it
+            raise ValueError("this is no address of a model server; one looks like http://localhost:11434/v1")
         if parts.username or parts.password:
             raise ValueError("an address holds no password: give the key by itself")
         return given.rstrip("/")
+
+    @field_validator("key")
+    @classmethod
+    def _fits_in_a_header(cls, given: SecretStr) -> SecretStr:
+        key = given.get_secret_value().strip()
+        if not all("!" <= letter <= "~" for letter in key):
+            raise ValueError("it holds a character that no key has")
+        return SecretStr(key)
 
     @property
     def name(self) -> str:
@@ -70,6 +80,8 @@ class Abilities(BaseModel):
     temperature: bool = True
     usage: bool = True
     """Whether it takes the wish to count tokens in a stream."""
+    system: bool = True
+    """Whether its template knows system messages."""
 
     def order(self) -> tuple[Mode, ...]:
         """The modes worth asking in: what works comes first, what was refused is left out; text always remains."""
@@ -77,9 +89,9 @@ class Abilities(BaseModel):
         works = [mode for mode in open_ones if self.modes.get(mode) and mode != "text"]
         return tuple(dict.fromkeys([*works[:1], *open_ones, "text"]))
 
-    def learned(self, mode: Mode, works: bool) -> Self:
-        """The same with one more observation."""
-        return self.model_copy(update={"modes": {**self.modes, mode: works}})
+    def learned(self, seen: Mapping[Mode, bool]) -> Self:
+        """The same with more observations."""
+        return self.model_copy(update={"modes": {**self.modes, **seen}})
 
 
 class Memory:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 T = TypeVar("T", bound=BaseModel)
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"```[\w-]*\s*\n(.*?)(?:```|\Z)", re.DOTALL)
+NO_OBJECT = "The answer holds no JSON object."
 MOST_TRIED = 50
 """Places at which JSON might begin that are looked at; a text of braces would cost a quadratic time otherwise."""
 
@@ -23,12 +24,12 @@ def value_in(text: str, schema: type[T]) -> T:
 
     Raises NoValue with the errors of the last thing that is an object at all.
     """
-    problem = "The answer holds no JSON object."
+    problem = NO_OBJECT
     for candidate in reversed(list(_objects(text))):
         try:
             return schema.model_validate(candidate)
         except ValidationError as error:
-            if problem.startswith("The answer holds"):
+            if problem == NO_OBJECT:
                 problem = described(error)
     raise NoValue(problem)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,6 +44,14 @@ class Call:
     """Of the question, as it left."""
     estimated: bool = False
     """The server counted no tokens."""
+    columns: int = 0
+    """Columns of the table that the question names."""
+    rows: int = 0
+    """Rows of the table in it."""
+    masked: tuple[str, ...] = ()
+    """Kinds of personal data that were masked before it left."""
+    pictures: int = 0
+    """Pictures in it, each whole."""
 
 
 @dataclass
@@ -66,6 +75,35 @@ class Spending:
     @property
     def seconds(self) -> float:
         return _seconds(self.calls)
+
+    @property
+    def left(self) -> Allowance:
+        """What this run may still use: the tighter one of its own bound and the day's."""
+        today = (*self.before, *self.calls)
+        return Allowance(
+            tokens=_tightest((self.run.tokens, self.tokens), (self.day.tokens, _tokens(today))),
+            money=_tightest((self.run.money, self.money), (self.day.money, _money(today))),
+            seconds=_tightest((self.run.seconds, self.seconds), (self.day.seconds, _seconds(today))),
+            retries=max(0, self.run.retries - self.retries),
+        )
+
+    def account(self) -> dict[str, Any] | None:
+        """For a report: what the run's calls were and cost, in all and by role; None when nobody was asked."""
+        made = [call for call in self.calls if call.outcome != "no_budget"]
+        if not made:
+            return None
+        roles = dict.fromkeys(call.role for call in made)
+        reached = next((call.sentence for call in self.calls if call.outcome == "no_budget"), None)
+        return {
+            **_summed(made),
+            "by_role": {role: _summed([call for call in made if call.role == role]) for role in roles},
+            "endpoints": list(dict.fromkeys(call.endpoint for call in made)),
+            "estimated": any(call.estimated for call in made),
+            "columns": max(call.columns for call in made),
+            "rows": max(call.rows for call in made),
+            "masked": sorted({kind for call in made for kind in call.masked}),
+            "budget_reached": reached,
+        }
 
     def check(self, endpoint: Endpoint, letters: int, answer_tokens: int = 1000) -> None:
         """Before a call of about `letters` letters. Raises Trouble("no_budget") when it would go beyond a bound."""
@@ -105,6 +143,24 @@ def _money(calls: Sequence[Call]) -> float:
 
 def _seconds(calls: Sequence[Call]) -> float:
     return sum(call.seconds for call in calls)
+
+
+def _tightest(*bounds: tuple[float | None, float]) -> Any:
+    left = [max(0, bound - spent) for bound, spent in bounds if bound is not None]
+    return min(left, default=None)
+
+
+def _summed(calls: Sequence[Call]) -> dict[str, Any]:
+    return {
+        "calls": len(calls),
+        "failed": sum(call.outcome != "ok" for call in calls),
+        "tokens_in": sum(call.tokens_in for call in calls),
+        "tokens_out": sum(call.tokens_out for call in calls),
+        "tokens": _tokens(calls),
+        "money": _money(calls),
+        "seconds": round(_seconds(calls), 3),
+        "bytes_out": sum(call.bytes_out for call in calls),
+    }
 
 
 def _over(words: str, bound: str, spent: str) -> Trouble:

@@ -37,6 +37,27 @@ SICK: frozenset[TroubleKind] = frozenset(
     {"timeout", "unreachable", "unauthorised", "forbidden", "not_found", "server", "no_model_server"}
 )
 """Say something of the endpoint and not of the question: they open its circuit."""
+_AGAIN = "Say the same again to try it once more, or choose another model in the settings"
+_SETTINGS = "Correct {what} in the settings, or choose another model there"
+_REMEDIES: Mapping[TroubleKind, str] = {
+    "timeout": f"{_AGAIN}; its deadline is a setting too",
+    "unreachable": f"Start its server, or correct its address in the settings. {_AGAIN}",
+    "unauthorised": _SETTINGS.format(what="its key"),
+    "forbidden": _SETTINGS.format(what="its key"),
+    "not_found": _SETTINGS.format(what="the name of the model or its address"),
+    "no_model_server": _SETTINGS.format(what="its address"),
+    "overflow": "Choose a model that can read more in the settings (the size of its context is one), or ask about less",
+    "no_budget": "Allow the models more in the settings",
+    "circuit_open": "It is tried again by itself after a rest; or choose another model in the settings",
+    "rejected": "Choose another model in the settings; `modelwright doctor` says what this one takes",
+    "refused": "Say it in other words, or choose another model in the settings",
+    "off": "Name a model in the settings",
+}
+_SAYS = ("message", "detail", "error", "msg")
+"""Where servers put what went wrong: OpenAI and vLLM, FastAPI, LM Studio, Mistral."""
+_LENGTH = ("context length", "context_length", "maximum context", "too many tokens", "context size", "context window")
+LEAST_KEY = 8
+"""Letters of a key that is looked for in what servers say; servers of one's own take any word for one."""
 MOST_SHOWN = 200
 """Letters of what a server says that are shown to the user."""
 
@@ -56,6 +77,16 @@ class Trouble(Exception):  # noqa: N818 - an outcome with a name, most of the ti
         """What the model answered, where it did: for a repair."""
         self.status = status
         """HTTP status; 0 without one."""
+
+    def without(self, key: str) -> "Trouble":
+        """The same where a server's words hold the key that it was sent; what is as short as a word is left."""
+        if len(key) < LEAST_KEY or key[:LEAST_KEY] not in f"{self.sentence}{self.said}":
+            return self
+        begun = [key, *(f"{key[:letters]}…" for letters in range(len(key) - 1, LEAST_KEY - 1, -1))]  # where it was cut
+        sentence, said = self.sentence, self.said
+        for part in begun:
+            sentence, said = sentence.replace(part, "(the key)"), said.replace(part, "(the key)")
+        return Trouble(self.kind, sentence, retry_after=self.retry_after, said=said, status=self.status)
 
 
 def trouble_of(error: BaseException, name: str) -> Trouble | None:
@@ -103,6 +134,10 @@ def _by_status(error: openai.APIStatusError, name: str) -> Trouble:
             return Trouble("forbidden", f"The key may not use {name}: {said}", status=status)
         case 404:
             return Trouble("not_found", f"{name}: the server does not know this model or address ({said}).", status=404)
+        case 402:
+            return Trouble("forbidden", f"The account behind {name} has no credit left: {said}", status=status)
+        case 429 if "insufficient_quota" in str(error.body):  # OpenAI's: waiting does not help
+            return Trouble("forbidden", f"The account behind {name} has no credit left: {said}", status=status)
         case 429 | 529:
             return Trouble(
                 "rate_limited", f"{name} is busy and asked us to wait.", retry_after=waits, status=status, said=said
@@ -118,8 +153,8 @@ def _message(error: openai.APIStatusError) -> str:
     body: Any = error.body
     if isinstance(body, Mapping):
         inner = body.get("error", body)
-        found = inner.get("message", "") if isinstance(inner, Mapping) else inner
-        return _shown(str(found))
+        found = inner if not isinstance(inner, Mapping) else next((inner[key] for key in _SAYS if inner.get(key)), "")
+        return _shown(str(found or body))
     return _shown(str(body or error.message))
 
 
@@ -137,7 +172,7 @@ def _is_page(error: openai.APIStatusError) -> bool:
 
 def _speaks_of_length(said: str) -> bool:
     text = said.lower()
-    return any(words in text for words in ("context length", "context_length", "maximum context", "too many tokens"))
+    return any(words in text for words in _LENGTH)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -152,3 +187,12 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
     except (TypeError, ValueError):
         return None
+
+
+def remedy(kind: str) -> str:
+    """What the user can do after a trouble of this kind, in a sentence; to go on without the model is always possible.
+
+    A kind that only a newer version knows is answered in general.
+    """
+    given = {str(known): words for known, words in _REMEDIES.items()}.get(kind, _AGAIN)
+    return f"{given}. Without it the built-in experts decide."

@@ -9,12 +9,16 @@ from langgraph.runtime import Runtime
 from agents.context import Context
 from agents.data_scientist import merge, propose, revise
 from agents.events import Decided, ModelCandidates, PreprocessPlan, ProfileSummary, TargetDistributionReady
+from agents.minds.asking import asker
+from agents.minds.data_scientist import advised
 from agents.nodes.parser import new_attempt
+from agents.planning.advice import carried
 from agents.planning.blueprints import OFF, attached, choose, with_defaults
 from agents.planning.costs import read_costs
 from agents.planning.models import kept, save_wanted, with_model
 from agents.planning.split import read_split
 from agents.scribe import Scribe
+from agents.search.wanted import with_search
 from agents.state import Pending, Request, State
 from tools.blueprints.shelf import shelf
 from tools.charts import target_distribution
@@ -67,9 +71,25 @@ async def _draft(state: State, scribe: Scribe, context: Context) -> dict[str, An
     await scribe.status("IN_PROGRESS")
     found = profile_of(state, context)
     contract = await asyncio.to_thread(_plan, state, found, context)
+    contract = await _second_mind(contract, state, found, scribe, context)
     digest = context.vault.put_json(contract.model_dump(mode="json"))
     await _show(contract, digest, found, scribe, context)
     return {**new_attempt(state), "contract_hash": digest, "attempt": state.get("attempt", 0) + 1, "changes": None}
+
+
+async def _second_mind(contract: Contract, state: State, found: Profile, scribe: Scribe, context: Context) -> Contract:
+    """A fresh plan is read by a model, where there is one; a follow-up keeps what was advised then."""
+    base = state.get("base")
+    if not context.models.has("reasoning"):
+        return contract
+    if base and Request.model_validate(base["goal"]).target == contract.target:
+        return contract
+    request = Request.model_validate(state["request"])
+    asks = bool(state.get("policy", {}).get("contract", True))
+    reading = await advised(contract, request, found, asker(state, context, scribe), asks_user=asks)
+    if reading.said:
+        await scribe.status("IN_PROGRESS", reading.said)
+    return reading.contract
 
 
 def _plan(state: State, found: Profile, context: Context) -> Contract:
@@ -106,7 +126,9 @@ def _plan(state: State, found: Profile, context: Context) -> Contract:
     if costs := costs or (state.get("costs") if earlier is None else None):
         contract = contract.model_copy(update={"costs": read_costs(costs, contract)})
     contract = attached(contract, matched, request, found, dataset_of(state, context).path, earlier)
-    return _with_model(contract, request, previous, earlier, state, found, context)
+    contract = _with_model(contract, request, previous, earlier, state, found, context)
+    contract = contract if earlier is None else carried(earlier, contract, request)
+    return with_search(contract, state, context, earlier)
 
 
 def _with_model(

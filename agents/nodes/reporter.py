@@ -10,14 +10,20 @@ from langgraph.runtime import Runtime
 
 from agents.context import Context
 from agents.events import Answered, ArtifactAdded, ChartReady, Failed, NotebookReady
+from agents.minds.asking import asker
+from agents.minds.reporter import in_words
+from agents.nodes.contest import contest_note
 from agents.nodes.data_scientist import contract_of, dataset_of, profile_of
 from agents.nodes.explainer import FILE as EXPLANATION
 from agents.nodes.explainer import explain_again, kept_result
 from agents.nodes.predicting import predicted
 from agents.nodes.work import attempt_folder, predictions_of, sealed_of, work_folder
+from agents.plan import plan_of
 from agents.planning.blueprints import offer
+from agents.preparing import contract_ahead, preparation
 from agents.reporter import describe, why
 from agents.scribe import Scribe
+from agents.search.results import scripts_to_take, searched
 from agents.state import State
 from prompts.render import render
 from tools.audit import Probe
@@ -27,12 +33,14 @@ from tools.candidates import candidates
 from tools.charts import Chart
 from tools.curves import curves
 from tools.export import export
+from tools.formulas import computed
 from tools.honest import honest
 from tools.importance import Importance
 from tools.lint import Review
 from tools.markdown import plain
 from tools.report import answer_text, report_json
 from tools.result_charts import result_charts
+from tools.schema import schema_of
 from tools.score import Score
 from tools.split_charts import split_charts
 from tools.split_report import study
@@ -77,6 +85,10 @@ def _answer(state: State, context: Context) -> Answered:
             offered = plain(offer(seen, shelf(context.blueprints)))
             described = describe(seen, dataset_of(state, context).name)
             return Answered("\n\n".join(part for part in (described, offered) if part), "profile")
+        case "prepare":
+            seen = profile_of(state, context)
+            ahead = contract_ahead(plan_of(state), seen, schema_of(seen, dataset_of(state, context)))
+            return Answered(preparation(seen, ahead), "profile")
         case kind:
             return Answered(request["reply"], "unsupported" if kind == "unsupported" else "help")
 
@@ -84,6 +96,8 @@ def _answer(state: State, context: Context) -> Answered:
 async def _result(state: State, scribe: Scribe, context: Context) -> dict[str, Any]:
     await scribe.status("IN_PROGRESS")
     report, pictures = await asyncio.to_thread(_report_and_charts, state, context)
+    report["words"] = await _words(report, state, scribe, context)
+    report["language_model"] = context.spending.account()
     await scribe.say(*(_chart_event(state, chart, context) for chart in pictures))
     files = await asyncio.to_thread(
         export,
@@ -97,14 +111,26 @@ async def _result(state: State, scribe: Scribe, context: Context) -> dict[str, A
         renderer=context.renderer,
         table=dataset_of(state, context).path,
         predictions=predictions_of(state, context),
+        scripts=scripts_to_take(state, context),
         explanation=kept_result(work_folder(state, context, "audit") / EXPLANATION)[2],
     )
     await scribe.say(*(ArtifactAdded(state["attempt"], f.name, f.kind, f.bytes, f.sha256) for f in files))
     await scribe.say(NotebookReady(state["attempt"], "notebook.ipynb"))
     digest = context.vault.put_json(report)
-    await scribe.say(Answered(answer_text(report), "result", {"report_hash": digest}))
+    facts = {"report_hash": digest} | ({"words": report["words"]} if report["words"] else {})
+    await scribe.say(Answered(answer_text(report), "result", facts))
     await scribe.status("COMPLETED", f"{len(files)} files")
     return {"report_hash": digest, "outcome": "done"}
+
+
+async def _words(report: Mapping[str, Any], state: State, scribe: Scribe, context: Context) -> dict[str, Any] | None:
+    """A model's words about the result, where there is one; the built-in words stand beside them."""
+    if not context.models.has("reasoning"):
+        return None
+    told = await in_words(report, asker(state, context, scribe))
+    if told.said:
+        await scribe.status("IN_PROGRESS", told.said)
+    return told.to_json()
 
 
 def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], tuple[Chart, ...]]:
@@ -148,7 +174,16 @@ def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], 
         },
         split_rule=sealed.rule,
         notes=tuple(
-            note for note in (*sealed.notes, _early(run), run["note"], audited["note"], *_waved_through(review)) if note
+            note
+            for note in (
+                *sealed.notes,
+                _early(run),
+                run["note"],
+                contest_note(state),
+                audited["note"],
+                *_waved_through(review),
+            )
+            if note
         ),
         findings=review.findings,
         author=state["code_author"],
@@ -166,6 +201,13 @@ def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], 
     said += [splits.own.sentence] if splits.own and closer.optimism else []
     report["closer"] += [sentence for sentence in splits.sentences if sentence not in said]
     report["made"] = _made(state, context)
+    report["search"] = searched(state, context)
+    if report["search"]:
+        report["budget_seconds"] += contract.improve_seconds or 0.0
+    report["plan"] = _place_in_plan(state)
+    remarks = state.get("remarks_hash")
+    report["remarks"] = context.vault.get_json(remarks) if remarks else []
+    report["computed"] = computed(contract, context.vault.get_text(state["code_hash"] or ""))
     report["blueprint"] = outcome(
         contract,
         table=dataset_of(state, context).path,
@@ -183,6 +225,13 @@ def _report_and_charts(state: State, context: Context) -> tuple[dict[str, Any], 
 def _early(run: Mapping[str, Any]) -> str:
     """Why the training did not come to its own end, of a model that was kept all the same; "" when it did."""
     return str(run["message"]) if run.get("kept") else ""
+
+
+def _place_in_plan(state: State) -> dict[str, Any] | None:
+    """Which step of a message of several requests it is; None: it is all that was asked for."""
+    plan = plan_of(state)
+    step = plan.current if plan else None
+    return {"step": plan.number(step), "of": len(plan.steps), "text": step.text} if plan and step else None
 
 
 def _made(state: State, context: Context) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Node: run the approved script, score what it made on the sealed rows, probe it. Every run is a sandbox run.
 
-What all three stand on is work.py, the probes are auditing.py.
+What all of it stands on is work.py, the search for a better script is improving.py, the probes are auditing.py.
 """
 
 import asyncio
@@ -18,32 +18,33 @@ from agents.events import Leaderboard, RunEnded, RunStarted, Scored
 from agents.halting import kept_early
 from agents.live import LiveRun, run_and_tell
 from agents.nodes.auditing import Auditing
+from agents.nodes.contest import contest, rival_of
 from agents.nodes.critic import MAX_TRIES, code_gate
-from agents.nodes.work import Work, finished, forget, write_json
+from agents.nodes.improving import Improving
+from agents.nodes.work import Work, finished, forget, note_end, write_json
 from agents.scribe import Scribe
 from agents.state import Failure, Scoring, State
 from sandbox.base import Outcome, SandboxBroken
-from tools.answers import ModelFailed
 from tools.contract import Contract
 from tools.finite import finite
 from tools.lint import Review
-from tools.predictions import PredictionsRefused, write_predictions
-from tools.recipes import baseline_for
 from tools.score import Score, score
 
 MAX_EARLIER = 5
 """Earlier attempts that a new one is compared with."""
-SCORING_SECONDS = 60.0
-"""For predicting the sealed rows, beside what is left of the budget."""
 
 
 async def runner(state: State, config: RunnableConfig, runtime: Runtime[Context]) -> dict[str, Any]:
-    """One step: train, score or audit, whichever is missing."""
+    """One step: train, search for a better script, score or audit, whichever is missing."""
     context = runtime.context
     scribe = Scribe(context, config, "runner", "TRAIN")
     if not state.get("run_hash"):
         return await _Training(state, context, scribe).train()
+    if state["code_author"] == "model" and state.get("recipe_hash") and not state.get("contest"):
+        return await contest(state, context, scribe, lambda one: _Training(one, context, scribe))
     if not state.get("score_hash"):
+        if (searched := await Improving(state, context, scribe).step()) is not None:
+            return searched
         return await _Training(state, context, scribe).score()
     return await Auditing(state, context, scribe).audit()
 
@@ -61,7 +62,6 @@ class _Training(Work):
             found = {**found, "kind": "error", "message": "The script ended well but left no outputs/model.joblib."}
         if found["kind"] != "ok" and not found.get("kept"):
             return self._after_failure(found)
-        await self._scribe.status("IN_PROGRESS", "scoring the sealed rows")
         return {"run_hash": self._context.vault.put_json(found)}
 
     async def _train_now(self, folder: Path) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class _Training(Work):
         if halt.asked and kept is None and not outcome.ok:
             halt.settle(False)
             await asyncio.Event().wait()  # whoever asked ends the turn
-        found = _finish(folder, outcome, run, live, kept)
+        found = note_end(folder, outcome, run, live, kept)
         halt.settle(True)
         return found
 
@@ -120,6 +120,9 @@ class _Training(Work):
         tries = self._state.get("tries", 0) + 1
         void = {"run_hash": None, "tries": tries, "trouble": found["message"], "code_approved": False}
         own = self._state["code_author"] == "user"
+        void["failed_hash"] = self._context.vault.put_json({**found, "code": self._state["code_hash"]})
+        if self._state["code_author"] == "model":  # repaired once, then the recipe takes its place
+            return {**void, "code_hash": None}
         if not own and tries < MAX_TRIES and can_be_simpler(self._contract, tries):
             return {**void, "code_hash": None}
         if own and self._state.get("policy", {}).get("code", True):
@@ -135,6 +138,7 @@ class _Training(Work):
         return {**void, "failure": failure}
 
     async def score(self) -> dict[str, Any]:
+        await self._scribe.status("IN_PROGRESS", "scoring the sealed rows")
         folder = self._folder("score")
         if finished(folder) is None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -165,27 +169,13 @@ class _Training(Work):
         mine = self._scoring()
         same = [one for one in self._others() if all(one[key] == mine[key] for key in ("sealed", "metric"))]
         paths = {f"attempt {one['attempt']}": self._context.folder / one["predictions"] for one in same[-MAX_EARLIER:]}
+        paths |= rival_of(self._state, self._context)
         return {name: path for name, path in paths.items() if path.is_file()}
 
-    async def _predict(self) -> None:
-        if self._predictions.is_file():
-            return
-        rows, seconds = self._sealed.holdout_features, SCORING_SECONDS + max(0.0, self._left())
-        try:
-            found = await self._context.workers.predict(self._model_folder(), self._contract, rows, seconds=seconds)
-        except ModelFailed as problem:
-            raise PredictionsRefused(f"{self._unusable()} cannot predict the sealed rows: {problem}") from problem
-        await asyncio.to_thread(write_predictions, found, self._contract, self._predictions)
-
-    def _unusable(self) -> str:
-        found = self._context.vault.get_json(self._state["run_hash"] or "")
-        return "The model that was kept when the script was ended" if found.get("kept") else "The saved model"
-
-    async def _baselines(self, folder: Path) -> None:
-        if (folder / "baseline" / "linear.parquet").is_file():
-            return
-        inputs = {"train.parquet": self._sealed.train, "holdout_features.parquet": self._sealed.holdout_features}
-        await self._quietly("score", baseline_for(self._contract), inputs, folder / "baseline")
+    async def predictions(self) -> Path:
+        """What the trained model says about the sealed rows; raises PredictionsRefused."""
+        await asyncio.gather(self._predict(), self._baselines(self._folder("score")))
+        return self._predictions
 
     async def _judge(self, folder: Path, looks: int) -> Score:
         named = {name: folder / "baseline" / f"{name}.parquet" for name in ("dummy", "linear")}
@@ -208,11 +198,3 @@ def _advice(contract: Contract, own: bool) -> str:
     if contract.model is not None:
         return "Choose other parameters or another kind of model, or give it more time."
     return "Give it more time, or leave out a column."
-
-
-def _finish(folder: Path, outcome: Outcome, run: str, live: LiveRun, kept: str | None) -> dict[str, Any]:
-    facts = ("kind", "message", "isolation", "exit_code", "seconds", "cpu_seconds", "peak_memory_mb")
-    said = {"leaderboard": [dict(row) for row in live.leaderboard], "note": live.note, "kept": kept is not None}
-    done = {name: getattr(outcome, name) for name in facts} | {"run": run} | said | ({"message": kept} if kept else {})
-    write_json(folder / "done.json", done)
-    return done

@@ -4,6 +4,7 @@ Each piece of work has a folder named by attempt and code hash, and is complete 
 that runs again after a crash finds what was finished and repeats only what was not.
 """
 
+import asyncio
 import json
 import shutil
 import uuid
@@ -11,14 +12,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agents.context import Context
-from agents.live import run_and_tell
+from agents.live import LiveRun, run_and_tell
 from agents.nodes.data_scientist import contract_of
 from agents.scribe import Scribe
 from agents.state import State
 from sandbox.base import Job, Limits, Outcome
+from tools.answers import ModelFailed
+from tools.predictions import PredictionsRefused, write_predictions
+from tools.recipes import baseline_for
 from tools.seal import Sealed
 
 Purpose = Literal["train", "score", "audit"]
+SCORING_SECONDS = 60.0
+"""For predicting the sealed rows, beside what is left of the budget."""
 
 
 def sealed_of(state: State, context: Context) -> Sealed:
@@ -55,9 +61,30 @@ class Work:
     def _predictions(self) -> Path:
         return predictions_of(self._state, self._context)
 
+    async def _predict(self) -> None:
+        if self._predictions.is_file():
+            return
+        rows, seconds = self._sealed.holdout_features, SCORING_SECONDS + max(0.0, self._left())
+        try:
+            found = await self._context.workers.predict(self._model_folder(), self._contract, rows, seconds=seconds)
+        except ModelFailed as problem:
+            raise PredictionsRefused(f"{self._unusable()} cannot predict the sealed rows: {problem}") from problem
+        await asyncio.to_thread(write_predictions, found, self._contract, self._predictions)
+
+    def _unusable(self) -> str:
+        found = self._context.vault.get_json(self._state["run_hash"] or "")
+        return "The model that was kept when the script was ended" if found.get("kept") else "The saved model"
+
+    async def _baselines(self, folder: Path) -> None:
+        if (folder / "baseline" / "linear.parquet").is_file():
+            return
+        inputs = {"train.parquet": self._sealed.train, "holdout_features.parquet": self._sealed.holdout_features}
+        await self._quietly("score", baseline_for(self._contract), inputs, folder / "baseline")
+
     def _left(self) -> float:
-        """Seconds of the budget."""
-        return self._contract.budget_seconds - self._state.get("spent", 0.0)
+        """Seconds of the budget; what was added for the improvement search is first charged with what that took."""
+        added = min(self._state.get("search_seconds") or 0.0, self._contract.improve_seconds or 0.0)
+        return self._contract.budget_seconds + added - self._state.get("spent", 0.0)
 
     async def _quietly(
         self, purpose: Purpose, script: str, inputs: dict[str, Path], outputs: Path, limits: Limits | None = None
@@ -120,3 +147,13 @@ def forget(folder: Path) -> None:
     """Make room for a new run."""
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def note_end(folder: Path, outcome: Outcome, run: str, live: LiveRun, kept: str | None) -> dict[str, Any]:
+    """How a training run ended, as a later step finds it; from here on it is finished."""
+    facts = ("kind", "message", "isolation", "exit_code", "seconds", "cpu_seconds", "peak_memory_mb")
+    said = {"leaderboard": [dict(row) for row in live.leaderboard], "note": live.note, "kept": kept is not None}
+    said["stderr"] = live.stderr
+    done = {name: getattr(outcome, name) for name in facts} | {"run": run} | said | ({"message": kept} if kept else {})
+    write_json(folder / "done.json", done)
+    return done

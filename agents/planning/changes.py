@@ -8,6 +8,8 @@ from typing import Any, Protocol, cast, get_args
 from agents.language.families import ALL_CANDIDATES
 from agents.language.time_limit import LEAST_SECONDS, MOST_SECONDS, budget
 from agents.language.words import quoted
+from agents.planning.advice import carried, dismissed, tidied
+from agents.planning.advice import edited as edited_formulas
 from agents.planning.blueprints import edited as edited_blueprint
 from agents.planning.blueprints import kept as kept_blueprint
 from agents.planning.columns import EDITED_IN, EDITED_OUT, SAID, check_features, plan_columns, unusable, used
@@ -42,9 +44,12 @@ FIELDS = (
     "cost_of_errors",
     "costs",
     "sample_rows",
+    "improve_seconds",
     "request",
     "assumptions",
     "blueprint",
+    "formulas",
+    "proposals",
 )
 _MAX_TEXT = 2_000
 _SAID = "You asked for it."
@@ -70,6 +75,8 @@ def merged(
     before = contract
     contract = kept_blueprint(before, _retargeted(contract, changes, profile, propose))
     contract = kept_model(before.model, contract, profile)
+    contract = contract if contract.columns is before.columns else carried(before, contract)
+    contract = contract.model_copy(update={"improve_seconds": before.improve_seconds})
     for name, apply in _EDITS.items():
         if name in changes:
             contract = apply(contract, changes[name], profile)
@@ -81,7 +88,7 @@ def merged(
         contract = checked(contract, profile)
     check_features(contract.columns, contract.target)
     check_split(contract.split.rule, contract.split.column, profile, contract.target, contract.task)
-    return contract
+    return tidied(contract)
 
 
 def _check_classes_untouched(contract: Contract, changes: Mapping[str, Any]) -> None:
@@ -440,6 +447,17 @@ def _edit_sample_rows(contract: Contract, value: object) -> Contract:
     return contract.model_copy(update={"sample_rows": int(rows)})
 
 
+def _edit_search(contract: Contract, value: object) -> Contract:
+    """No search, or so many seconds more for it than what the budget leaves."""
+    if value is None or value is False or str(value).strip().lower() in ("no", "off", "none", ""):
+        return contract.model_copy(update={"improve_seconds": None})
+    more = str(value).strip().lower() in ("yes", "on", "true")
+    seconds = 0.0 if more else _number("improve_seconds", value)
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise ContractError(f"The improvement search may take 0 to {MOST_SECONDS:,.0f} more seconds, not {value}.")
+    return contract.model_copy(update={"improve_seconds": seconds})
+
+
 _EDITS: dict[str, Callable[[Contract, object, Profile], Contract]] = {
     "positive_class": _edit_positive,
     "split": _edit_split,
@@ -456,8 +474,11 @@ _EDITS: dict[str, Callable[[Contract, object, Profile], Contract]] = {
     "row_unit": _edit_words("row_unit"),
     "cost_of_errors": _edit_words("cost_of_errors"),
     "sample_rows": lambda contract, value, profile: _edit_sample_rows(contract, value),
+    "improve_seconds": lambda contract, value, profile: _edit_search(contract, value),
     "costs": lambda contract, value, profile: contract.model_copy(update={"costs": read_costs(value, contract)}),
     "request": _edit_words("request"),
     "assumptions": _edit_assumptions,
     "blueprint": lambda contract, value, profile: edited_blueprint(contract, value),
+    "formulas": lambda contract, value, profile: edited_formulas(contract, value),
+    "proposals": lambda contract, value, profile: dismissed(contract, value),
 }

@@ -108,7 +108,7 @@ def suspects(profile: Profile, target: str, columns: Collection[ColumnPlan]) -> 
     features = [profile.column(plan.name) for plan in columns if plan.use]
     named = tuple(column.name for column in features if _sounds_like(column.name, target))
     counted = tuple(
-        column.name for column in features if column.name not in named and _counts_like(column, profile.column(target))
+        column.name for column in features if column.name not in named and counts_like(column, profile.column(target))
     )
     said = []
     if named:
@@ -131,7 +131,7 @@ def _sounds_like(name: str, target: str) -> bool:
     return goal <= {stem(key) for key in keys(name)}
 
 
-def _counts_like(column: ColumnProfile, target: ColumnProfile) -> bool:
+def counts_like(column: ColumnProfile, target: ColumnProfile) -> bool:
     if (
         not (column.top_complete and target.top_complete)
         or column.distinct != target.distinct

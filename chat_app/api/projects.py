@@ -45,13 +45,15 @@ class Rewind(BaseModel):
     stage: str = Field(max_length=40)
     changes: dict[str, Any] | None = Field(default=None, max_length=40)
     """Fields of the contract; only for PREPROCESS."""
+    script: str | None = Field(default=None, max_length=64)
+    """SHA-256 of a script of this project, to be taken over; only for TRAIN."""
 
 
 def project_routes(conductor: Conductor, signed_in: Callable[..., Any]) -> APIRouter:
     """All routes; `signed_in` is a dependency that refuses strangers."""
     routes = APIRouter(prefix="/api/projects", dependencies=[Depends(signed_in)])
     _reading(routes, conductor)
-    commands = APIRouter(dependencies=[Depends(_storable)])
+    commands = APIRouter(dependencies=[Depends(storable)])
     _commands(commands, conductor)
     routes.include_router(commands)
     _files(routes, conductor)
@@ -79,7 +81,7 @@ def _reading(routes: APIRouter, conductor: Conductor) -> None:
         return [envelope.to_json() for envelope in log[:MAX_EVENTS]]
 
 
-async def _storable(request: Request) -> None:
+async def storable(request: Request) -> None:
     """Refuses JSON that no database or number of ours can hold: half characters, NaN, numbers without an end."""
     body = await request.body()
     if not body:
@@ -121,7 +123,7 @@ def _commands(routes: APIRouter, conductor: Conductor) -> None:
 
     @routes.post("/{project}/rewind")
     async def rewind(project: str, said: Rewind) -> JSONResponse:
-        return _said(await conductor.rewind(await _existing(conductor, project), said.stage, said.changes))
+        return _said(await conductor.rewind(await _existing(conductor, project), said.stage, said.changes, said.script))
 
 
 def _said(reply: Reply) -> JSONResponse:

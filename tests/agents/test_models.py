@@ -1,16 +1,20 @@
 """The gateway against a real server that behaves in every way that servers do."""
 
+import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, SecretStr
 
 from agents.llm.breaker import Breaker
-from agents.llm.endpoint import Endpoint, Memory
-from agents.llm.spending import Allowance, Spending
+from agents.llm.calling import call, new_client
+from agents.llm.egress import Shown, shown
+from agents.llm.endpoint import Abilities, Endpoint, Memory
+from agents.llm.spending import Allowance, Call, Spending
 from agents.llm.trouble import Trouble
 from agents.models import Models
 from tests.openai_server import (
@@ -19,7 +23,9 @@ from tests.openai_server import (
     answers,
     calls,
     delta,
+    errs,
     fails,
+    guided,
     mode_of,
     only,
     page,
@@ -27,7 +33,11 @@ from tests.openai_server import (
     says,
     sends,
     serving,
+    strict,
+    thinks,
+    tool_at_once,
 )
+from tools.schema import Schema, SchemaColumn
 
 
 class Choice(BaseModel):
@@ -37,6 +47,7 @@ class Choice(BaseModel):
     column: str
 
 
+KEY = "sk-0123456789"
 GOOD = {"reason": "it is named so", "column": "churn"}
 JSON = '{"reason": "it is named so", "column": "churn"}'
 QUESTION = [HumanMessage("Which column says whether a customer left?")]
@@ -60,7 +71,7 @@ async def models(server: ModelServer) -> AsyncIterator[Models]:
 
 def endpoint(server: ModelServer, **changes: Any) -> Endpoint:
     """The server as a user would configure it."""
-    return Endpoint(**{"base_url": server.url, "model": "m", "key": SecretStr("sk-1"), "seconds": 20.0, **changes})
+    return Endpoint(**{"base_url": server.url, "model": "m", "key": SecretStr(KEY), "seconds": 20.0, **changes})
 
 
 async def asked(models: Models, spending: Spending | None = None) -> Choice | Trouble:
@@ -108,8 +119,9 @@ HOPELESS: dict[str, tuple[str, list[Behaviour]]] = {
     "filtered": ("refused", [says("x", finish="content_filter")]),
     "too long": ("overflow", [says('{"reason": "', finish="length")]),
     "question too long": ("overflow", [fails(400, "This model's maximum context length is 8 tokens")]),
-    "wrong key": ("unauthorised", [fails(401, "bad key sk-1")]),
-    "not allowed": ("forbidden", [fails(403, "this key may not")]),
+    "wrong key": ("unauthorised", [fails(401, f"bad key {KEY}")]),
+    "not allowed": ("forbidden", [fails(403, f"the key {KEY} may not")]),
+    "a key repeated": ("rejected", [fails(400, f"bad header: {KEY}, {162 * 'x'}{KEY}")]),
     "no such model": ("not_found", [fails(404, "model m does not exist")]),
     "busy for ever": ("rate_limited", [fails(429, "slow down", SOON)]),
     "broken for ever": ("server", [fails(500, "oops", SOON)]),
@@ -130,10 +142,14 @@ async def test_what_cannot_is_refused_with_a_name(name: str, server: ModelServer
     assert isinstance(trouble, Trouble)
     assert trouble.kind == kind
     assert "m at 127.0.0.1" in trouble.sentence
-    assert "sk-1" not in trouble.sentence
+    assert KEY[:8] not in trouble.sentence
 
 
-@pytest.mark.parametrize("silence", [sends(hang=True), sends(*[delta(content=" ")] * 2000, pause=0.02)])
+BURST = f"data: {json.dumps(delta(content=' '))}\n\n" * 20_000
+"""So much at once that reading it takes longer than the deadline, without ever having to wait."""
+
+
+@pytest.mark.parametrize("silence", [sends(hang=True), sends(*[delta(content=" ")] * 2000, pause=0.02), sends(BURST)])
 async def test_the_deadline_holds_over_the_whole_call(silence: Behaviour, server: ModelServer) -> None:
     server.plays(silence)
     models = Models({"reasoning": [endpoint(server, seconds=0.4)]})
@@ -141,6 +157,14 @@ async def test_the_deadline_holds_over_the_whole_call(silence: Behaviour, server
     await models.close()
     assert isinstance(trouble, Trouble)
     assert trouble.kind == "timeout"
+
+
+async def test_a_deadline_holds_where_nobody_cancels(server: ModelServer) -> None:
+    server.plays(sends(*[delta(content=" ")] * 2000, pause=0.02))
+    async with new_client() as client:
+        with pytest.raises(TimeoutError):
+            await call(endpoint(server), QUESTION, "text", None, Abilities(), client, deadline=time.monotonic() + 0.1)
+    assert len(server.asked) == 1
 
 
 async def test_a_dead_host_is_unreachable(models: Models) -> None:
@@ -167,7 +191,7 @@ async def test_what_a_server_refuses_is_asked_once(server: ModelServer, tmp_path
     await asked(later)
     await later.close()
     assert [mode_of(one) for one in server.asked][3:] == ["json_object"]
-    assert "sk-1" not in (tmp_path / "models.json").read_text()
+    assert KEY not in (tmp_path / "models.json").read_text()
 
 
 async def test_the_second_endpoint_answers_when_the_first_cannot(server: ModelServer) -> None:
@@ -211,9 +235,9 @@ async def test_what_is_spent_is_counted_and_bounded(server: ModelServer) -> None
     server.plays(answers(GOOD))
     models = Models({"reasoning": [endpoint(server, price_in=1e6, price_out=1e6)]})
     spending = Spending(run=Allowance(tokens=1100))
-    told = []
+    told: list[Call] = []
 
-    async def tell(call: object) -> None:
+    async def tell(call: Call) -> None:
         told.append(call)
 
     while (await models.decide("reasoning", QUESTION, Choice, spending, tell=tell)).value is not None:
@@ -224,6 +248,7 @@ async def test_what_is_spent_is_counted_and_bounded(server: ModelServer) -> None
     assert trouble.kind == "no_budget"
     assert spending.money == pytest.approx(spending.tokens)
     assert told == spending.calls
+    assert [call.outcome for call in told].count("no_budget") == 1
 
 
 async def test_retries_come_out_of_one_purse(server: ModelServer, models: Models) -> None:
@@ -245,3 +270,167 @@ async def test_nobody_is_asked_where_nobody_is_configured() -> None:
     trouble = await asked(Models())
     assert isinstance(trouble, Trouble)
     assert trouble.kind == "off"
+
+
+NO_OBJECT_TOOL = "Invalid tool_choice type: 'object'. Supported string values: none, auto, required"
+OTHER_FORMAT = "'response_format.type' must be 'json_schema' or 'text'"
+PROSE = says("I think that it is the column churn.")
+SERVERS: dict[str, tuple[list[Behaviour], list[str]]] = {
+    "OpenAI": ([answers(GOOD)], ["json_schema"]),
+    "OpenAI, a model that thinks": (
+        [fails(400, "Unsupported value: 'temperature' does not support 0 with this model."), answers(GOOD)],
+        ["json_schema", "json_schema"],
+    ),
+    "vLLM, guided decoding": ([guided(GOOD)], ["json_schema"]),
+    "vLLM, Mistral": ([strict(only(["json_object", "text"], answers(GOOD)))], ["json_schema", "tool", "json_object"]),
+    "vLLM, Mistral, repaired": ([strict(says(JSON[:-9])), strict(answers(GOOD))], ["json_schema", "json_object"]),
+    "vLLM, Qwen-VL": ([only(["json_schema", "text"], answers(GOOD))], ["json_schema"]),
+    "vLLM, DeepSeek-Coder in a fence": (
+        [only(["text"], says(f"Sure:\n```json\n{JSON}\n```"))],
+        ["json_schema", "tool", "json_object", "text"],
+    ),
+    "vLLM, DeepSeek-R1, its thoughts apart": ([thinks('{"column": "no"}', JSON)], ["json_schema"]),
+    "vLLM, DeepSeek-R1, its thoughts open": ([says(f"Hm, maybe…</think>\n{JSON}")], ["json_schema"]),
+    "vLLM, Gemma": ([fails(400, "System role not supported"), answers(GOOD)], ["json_schema", "json_schema"]),
+    "Ollama": ([answers(GOOD)], ["json_schema"]),
+    "Ollama, response_format ignored": ([PROSE, says(JSON)], ["json_schema", "json_object"]),
+    "Ollama, a tool at once": ([only(["tool"], tool_at_once(GOOD))], ["json_schema", "tool"]),
+    "LM Studio": (
+        [errs(400, {"error": OTHER_FORMAT}), errs(400, {"error": NO_OBJECT_TOOL}), answers(GOOD)],
+        ["json_schema", "tool", "json_object"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_each_kind_of_server_is_asked_in_its_way(name: str, server: ModelServer, models: Models) -> None:
+    script, modes = SERVERS[name]
+    server.plays(*script)
+    assert await asked(models) == Choice(**GOOD)
+    assert [mode_of(one) for one in server.asked] == modes
+    assert await asked(models) == Choice(**GOOD)
+    assert [mode_of(one) for one in server.asked[len(modes) :]] == modes[-1:]
+
+
+ERRORS: dict[str, tuple[int, Any, str, str]] = {
+    "vLLM, no model": (
+        404,
+        {"object": "error", "message": "The model `x` does not exist.", "code": 404},
+        "not_found",
+        "`x`",
+    ),
+    "Ollama, no model": (
+        404,
+        {"error": {"message": 'model "x" not found, try pulling it first'}},
+        "not_found",
+        "pulling",
+    ),
+    "LM Studio, no model": (404, {"error": "Model not loaded"}, "not_found", "Model not loaded"),
+    "FastAPI": (404, {"detail": "Not Found"}, "not_found", "Not Found"),
+    "vLLM, too long": (
+        400,
+        {
+            "object": "error",
+            "message": "This model's maximum context length is 4096 tokens. However, you requested 9000",
+        },
+        "overflow",
+        "longer",
+    ),
+    "llama.cpp, too long": (
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "the request exceeds the available context size",
+                "type": "invalid_request",
+            }
+        },
+        "overflow",
+        "longer",
+    ),
+    "LM Studio, too long": (
+        400,
+        {
+            "error": "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded "
+            "with context length of only 4096 tokens"
+        },
+        "overflow",
+        "longer",
+    ),
+    "no credit": (402, {"error": {"message": "Insufficient Balance"}}, "forbidden", "no credit left"),
+    "OpenAI, no credit": (
+        429,
+        {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}},
+        "forbidden",
+        "no credit left",
+    ),
+    "no JSON": (418, "teapot", "rejected", "teapot"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+async def test_each_servers_errors_are_understood(name: str, server: ModelServer, models: Models) -> None:
+    status, body, kind, words = ERRORS[name]
+    server.plays(errs(status, body))
+    trouble = await asked(models)
+    assert isinstance(trouble, Trouble)
+    assert trouble.kind == kind
+    assert words in trouble.sentence
+
+
+async def test_a_page_that_comes_with_status_200_is_no_model(server: ModelServer, models: Models) -> None:
+    server.plays(page(200))
+    trouble = await asked(models)
+    assert isinstance(trouble, Trouble)
+    assert trouble.kind == "no_model_server"
+    assert len(server.asked) == 1
+
+
+async def test_thoughts_alone_are_no_answer(server: ModelServer, models: Models) -> None:
+    server.plays(thinks("It could be churn.", ""))
+    trouble = await asked(models)
+    assert isinstance(trouble, Trouble)
+    assert trouble.kind == "empty"
+
+
+async def test_a_question_of_rules_alone_becomes_the_users_turn(server: ModelServer, models: Models) -> None:
+    server.plays(strict(only(["text"], answers(GOOD))))
+    found = await models.decide("reasoning", [SystemMessage("Which column?")], Choice, Spending())
+    assert found.value == Choice(**GOOD)
+    assert [message["role"] for message in server.asked[-1]["messages"]] == ["user"]
+
+
+async def test_bytes_columns_and_unheard_answers_are_counted(server: ModelServer, models: Models) -> None:
+    view = Shown("churn, Kündigung", columns=2, rows=1, masked=("EMAIL",))
+    server.heard.clear()
+    server.plays(sends(delta(content=JSON), done=False), answers(GOOD))
+    spending = Spending()
+    await models.decide("reasoning", [HumanMessage("Kündigung?")], Choice, spending, about=view)
+    cut, well = spending.calls
+    assert [call.bytes_out for call in spending.calls] == [len(body) for body in server.heard]
+    assert (well.columns, well.rows, well.masked) == (2, 1, ("EMAIL",))
+    assert (cut.outcome, cut.estimated) == ("cut", True)
+    assert cut.tokens_in > 0
+    assert cut.tokens_out > 0
+
+
+async def test_a_column_named_by_personal_data_has_another_name_outside(server: ModelServer, models: Models) -> None:
+    name = "jane.doe@example.org"
+    view = shown(Schema((SchemaColumn(name, "float", "number"), SchemaColumn("a", "float", "number"))))
+    alias = dict(view.aliases)[name]
+    assert name not in view.text
+    assert view.masked == ("EMAIL",)
+    server.heard.clear()
+    server.plays(answers({"reason": "", "column": "b"}), answers({"reason": "so", "column": alias}))
+    question = [SystemMessage(view.text), HumanMessage(f"Predict {name}")]
+    checked = []
+
+    def check(said: Choice) -> str:
+        checked.append(said.column)
+        return "" if said.column == name else f"there is {name} and a"
+
+    found = await models.decide("reasoning", question, Choice, Spending(), check=check, about=view)
+    assert found.value == Choice(reason="so", column=name)
+    assert checked == ["b", name]
+    assert name not in b"".join(server.heard).decode()
+    assert b"".join(server.heard).decode().count(alias) >= 4

@@ -10,13 +10,13 @@ from chat_app.settings import Settings
 PROJECT = "doomed"
 
 
-async def main(home: Path, asks: bool) -> None:
+async def main(home: Path, asks: bool, text: str) -> None:
     """Begin the project when it is new, recover it when it is not, and go on until killed."""
     async with open_conductor(Settings(home=home, budget_seconds=10)) as conductor:
         await conductor.warm()
         if not await conductor.projects():
             await conductor.new_project(policy=Policy(asks, asks), project=PROJECT)
-            await conductor.start(PROJECT, "classify species", ["iris"])
+            await conductor.start(PROJECT, text, ["iris"])
         else:
             await conductor.recover()
         async for envelope in conductor.subscribe(PROJECT):
@@ -25,4 +25,4 @@ async def main(home: Path, asks: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2] == "ask"))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2] == "ask", (*sys.argv[3:], "classify species")[0]))

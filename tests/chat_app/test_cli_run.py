@@ -17,7 +17,7 @@ import pytest
 
 from agents.events import CodeWritten, Failed
 from agents.state import CodeAuthor
-from chat_app.command import failure_sentence
+from chat_app.handing_over import failure_sentence
 from tests.chat_app.test_cli import COMMAND, assert_one_sentence, clean_environment, modelwright
 from tools.samples import write_sample
 

@@ -14,15 +14,16 @@ from agents.events import Envelope
 from agents.language.filling import Outcome
 from agents.llm.endpoint import Endpoint
 from agents.llm.spending import Spending
+from agents.minds.asking import Asker
 from agents.minds.parser import in_doubt, understand
 from agents.models import Models
 from agents.parser import parse
 from agents.state import Question, Request
 from chat_app.conductor import Policy, open_conductor
 from chat_app.settings import Settings
-from tests.chat_app.scenes import until
+from tests.chat_app.scenes import at_gate, until
 from tests.fakes import ScriptedSandbox
-from tests.openai_server import Behaviour, ModelServer, answers, fails, says, sends, serving
+from tests.openai_server import Behaviour, ModelServer, answers, by_form, fails, says, sends, serving
 from tools.schema import Schema, SchemaColumn
 
 SECRET = "Rumpelstiltskin"
@@ -43,6 +44,7 @@ RIGHT = {
     "task": None,
     "metric": None,
 }
+NO_ADVICE: dict[str, Any] = {"compute": [], "doubt": [], "split": None, "metric": None}
 SENTENCE = "Wer verlässt uns demnächst?"
 
 
@@ -53,14 +55,14 @@ def server() -> Iterator[ModelServer]:
         yield running
 
 
-async def told(tmp_path: Path, **settings: Any) -> list[Envelope]:
+async def told(tmp_path: Path, sentence: str = SENTENCE, **settings: Any) -> list[Envelope]:
     """The log until the plan stands or a question is asked."""
     tmp_path.mkdir(exist_ok=True)
     table = tmp_path / "kunden.csv"
     table.write_text(ROWS, encoding="utf-8")
     async with open_conductor(Settings(home=tmp_path / "home", **settings), ScriptedSandbox()) as conductor:
         project = await conductor.new_project(policy=Policy(True, True))
-        assert (await conductor.start(project, SENTENCE, [table])).accepted
+        assert (await conductor.start(project, sentence, [table])).accepted
         await until(conductor, project, lambda event: event.type in ("WAITING_CONFIRMATION", "TURN_ENDED"))
         await conductor.wait(project)
         return list(await conductor.events(project))
@@ -116,6 +118,40 @@ async def test_no_value_of_a_cell_leaves_and_off_means_nobody_is_asked(server: M
     assert not server.heard
 
 
+async def test_a_correction_at_the_plan_is_understood_in_another_language(server: ModelServer, tmp_path: Path) -> None:
+    table = tmp_path / "kunden.csv"
+    table.write_text(ROWS, encoding="utf-8")
+    other = {"reason": "die andere ist vertrag", "kind": "revise", "target": "vertrag", "exclude": ["alter"]}
+    server.plays(by_form(Understood=other, Advice=NO_ADVICE))
+    asked = Settings(home=tmp_path / "home", reasoning=endpoint(server))
+    async with open_conductor(asked, ScriptedSandbox()) as conductor:
+        project = await conductor.new_project(policy=Policy(True, True))
+        await conductor.start(project, "predict gekuendigt without kunde", [table])
+        first = await at_gate(conductor, project, "contract")
+        server.heard.clear()
+        await conductor.start(project, "nein, die andere Spalte, und ohne das alter bitte")
+        again = await at_gate(conductor, project, "contract", after=first.seq)
+    plan = again.payload["payload"]["contract"]
+    assert plan["target"] == "vertrag"
+    unused = {column["name"] for column in plan["columns"] if not column["use"]}
+    assert {"kunde", "alter"} <= unused
+    assert any(said.startswith("I predict “vertrag” now instead of “gekuendigt”") for said in plan["assumptions"])
+    sent = b"".join(server.heard).decode()
+    for value in (SECRET, "kurzfristig", "unbefristet"):
+        assert value not in sent
+
+
+async def test_what_the_table_cannot_give_is_said_and_not_invented(server: ModelServer, tmp_path: Path) -> None:
+    lacks = {"reason": "no weather here", "kind": "unsupported", "missing": "the weather of each day."}
+    server.plays(by_form(Understood=lacks))
+    events = await told(tmp_path, "Wie wird das Wetter in Hamburg?", reasoning=endpoint(server))
+    assert events[-1].type == "TURN_ENDED"
+    reply = next(one.payload for one in events if one.type == "ANSWERED")
+    assert reply["kind"] == "unsupported"
+    assert "the weather of each day. What would work: a table that has it" in reply["text"]
+    assert "PREPROCESS_PLAN" not in [one.type for one in events]
+
+
 async def test_where_the_expert_understands_no_model_is_asked(server: ModelServer, tmp_path: Path) -> None:
     server.plays(answers({**RIGHT, "target": "alter"}))
     schema = Schema((SchemaColumn("gekuendigt", "string", "category", 2), SchemaColumn("alter", "integer", "number")))
@@ -151,15 +187,15 @@ ANYTHING = st.recursive(
 
 
 @given(said=FITTING | ANYTHING)
-@run_as(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@run_as(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_a_model_answers_the_outcome_is_sound(said: Any, server: ModelServer) -> None:
     server.plays(says(json.dumps(said)))
     models = Models({"reasoning": [endpoint(server)]}, backoff=0.0)
     expert = parse(SENTENCE, SCHEMA)
-    found, sentence = await understand(SENTENCE, SCHEMA, expert, models, Spending(), _nobody)
+    found = await understand(SENTENCE, SCHEMA, expert, Asker(models, Spending(), _nobody))
     await models.close()
-    assert _sound(found)
-    assert found == expert or not sentence
+    assert _sound(found.outcome)
+    assert found.outcome == expert or not found.said
 
 
 async def _nobody(call: object) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import prompts
-from prompts.render import PromptError, render
+from prompts.render import PromptError, origin, render
 
 
 def test_a_text_is_filled() -> None:
@@ -32,7 +32,17 @@ def test_a_value_is_never_read_as_a_place() -> None:
 
 def test_every_text_is_used_and_has_words() -> None:
     folder = Path(prompts.__file__).parent
-    code = "".join(path.read_text("utf-8") for path in (folder.parent / "agents").rglob("*.py"))
+    users = [path for part in ("agents", "chat_app") for path in (folder.parent / part).rglob("*.py")]
+    code = "".join(path.read_text("utf-8") for path in users)
     for path in folder.glob("*.md"):
         assert path.read_text("utf-8").strip()
         assert f'"{path.stem}"' in code, f"{path.name} is used nowhere"
+
+
+def test_a_rendered_text_is_known_again() -> None:
+    name, version = origin(render("answer_repair", problem="target: no such column\n\nGive it again")) or ("", "")
+    assert name == "answer_repair"
+    assert len(version) == 12
+    assert origin(render("help", example="x" * 5000)) == origin(render("help", example="y"))
+    assert origin("Something that nobody here has written.") is None
+    assert origin("") is None

@@ -69,7 +69,7 @@ async def whole_job(
 ) -> tuple[Score, Ran, str]:
     """Seal, train, predict, score."""
     sealed = sealed_scene(columns, contract, folder)
-    script = recipe_for(contract, train_seconds=seconds)
+    script = recipe_for(contract, train_seconds=seconds, rows=sealed.rows_train)
     ran = await train(sandbox, script, sealed, folder)
     await predict(workers, contract, script, folder, sealed.holdout_features)
     found = await baseline(sandbox, contract, sealed, folder)
@@ -116,8 +116,8 @@ def test_what_a_task_leaves_idle_is_not_in_its_script() -> None:
     classes, prices = two_classes(), numbers()
     one = recipe_for(contract_for(classes, "answer"), train_seconds=10)
     other = recipe_for(contract_for(prices, "price"), train_seconds=10)
-    assert "def predict_proba" in one
-    assert "def predict_proba" not in other
+    assert "predict_proba" in one
+    assert "predict_proba" not in other
     for script in (one, other):
         assert "REGRESSION" not in script
         assert "inputs/groups.parquet" not in script
@@ -196,18 +196,33 @@ def read(node: ast.Assign) -> list[str]:
 def test_what_the_size_of_a_table_rules_out_is_not_in_its_script() -> None:
     contract = contract_for(two_classes(), "answer").model_copy(update={"candidates": ALL_KINDS})
     scripts = {rows: recipe_for(contract, train_seconds=10, rows=rows) for rows in (None, 900, 5000, 200_000)}
-    assert {rows: "def stack(" in text for rows, text in scripts.items()} == {
-        None: True,
-        900: False,
-        5000: True,
-        200_000: True,
-    }
-    assert {rows for rows, text in scripts.items() if "def on_all_rows(" in text} == {None, 200_000}
-    assert len(scripts[900].splitlines()) < len(scripts[5000].splitlines()) < len(scripts[200_000].splitlines()) < 650
-    assert '"turns"' not in scripts[900]
+    assert {rows for rows, text in scripts.items() if "def stack(" in text} == {None, 5000, 200_000}
+    assert {rows for rows, text in scripts.items() if "def on_all_rows(" in text} == {200_000}
+    assert scripts[None] == recipe_for(contract, train_seconds=10, rows=10_000)
+    assert len(scripts[900].splitlines()) < len(scripts[5000].splitlines()) < len(scripts[200_000].splitlines()) < 450
+    assert {rows: recipes.parameters(text)["TURNS"] for rows, text in scripts.items()} == dict.fromkeys(scripts, 1)
     for script in (write(contract, 900), rewrite(contract, 1, "it was too slow", 900)):
         assert "def on_all_rows(" not in script.code
-    assert '"turns"' in recipe_for(contract, train_seconds=10, rows=300)
+    assert recipes.parameters(recipe_for(contract, train_seconds=10, rows=300))["TURNS"] == 2
+
+
+def test_how_much_is_done_follows_from_size_and_budget_alone() -> None:
+    contract = contract_for(two_classes(), "answer").model_copy(update={"candidates": ALL_KINDS})
+
+    def work(seconds: float, rows: int) -> Mapping[str, Any]:
+        return recipes.parameters(recipe_for(contract, train_seconds=seconds, rows=rows))
+
+    assert work(60, 20_000) == work(60, 20_000)
+    assert work(10, 20_000)["ROUNDS"] < work(60, 20_000)["ROUNDS"]
+    assert work(10, 20_000)["RATE"] > work(60, 20_000)["RATE"]
+    assert work(60, 100_000)["ROUNDS"] < work(60, 20_000)["ROUNDS"]
+    whole = recipe_for(contract, train_seconds=60, rows=20_000)
+    part = recipes.parameters(recipes.with_budget(whole, 6))
+    assert part["TIME_BUDGET"] == 6
+    assert 60 <= part["ROUNDS"] <= work(60, 20_000)["ROUNDS"] / 5
+    assert part["RATE"] > work(60, 20_000)["RATE"]
+    assert recipes.with_budget(whole, 60) == whole
+    assert recipes.with_budget("ROUNDS = 5\n", 6) == "ROUNDS = 5\n"
 
 
 @pytest.mark.parametrize("held", [True, False])
@@ -278,7 +293,7 @@ async def test_two_classes_from_table_to_score(sandbox: Sandbox, workers: Worker
     board = ran.of_kind("leaderboard")[0]["rows"]
     assert {"dummy", "linear", "lightgbm", "extra_trees"} <= {row["model"] for row in board}
     assert board == sorted(board, key=lambda row: -row["cv_score"])
-    assert len(ran.of_kind("fold")) == 20
+    assert len(ran.of_kind("fold")) == 25
     assert ran.of_kind("metric")[0]["name"] == "log_loss"
     assert (tmp_path / "train" / "schema.json").is_file()
 
@@ -352,7 +367,7 @@ async def test_what_the_clock_cut_is_told(sandbox: Sandbox, workers: Workers, tm
     columns = two_classes() if target == "answer" else numbers()
     contract = contract_for(columns, target)
     sealed = sealed_scene(columns, contract, tmp_path)
-    script = recipe_for(contract, train_seconds=20)
+    script = recipe_for(contract, train_seconds=20, rows=sealed.rows_train)
     late = script.replace("START = time.monotonic()", "START = time.monotonic() - 0.95 * TIME_BUDGET")
     ran = await train(sandbox, late, sealed, tmp_path)
     note = ran.of_kind("leaderboard")[0]["note"]
@@ -440,7 +455,8 @@ async def test_without_lightgbm_the_others_go_on_without_it(sandbox: Sandbox, wo
     columns = two_classes()
     contract = contract_for(columns, "answer").model_copy(update={"candidates": ALL_KINDS})
     sealed = sealed_scene(columns, contract, tmp_path)
-    script = recipe_for(contract, train_seconds=15).replace("import lightgbm as lgb", "raise OSError('no libgomp')")
+    script = recipe_for(contract, train_seconds=15, rows=sealed.rows_train)
+    script = script.replace("import lightgbm as lgb", "raise OSError('no libgomp')")
     ran = await train(sandbox, script, sealed, tmp_path)
     assert "LightGBM and XGBoost cannot be loaded" in ran.text
     assert {"catboost", "linear"} <= {row["model"] for row in ran.of_kind("leaderboard")[0]["rows"]}
@@ -490,7 +506,7 @@ async def test_all_kinds_of_model_learn_side_by_side(
     contract = contract_for(columns, target).model_copy(update={"candidates": ALL_KINDS})
     _, ran, _ = await whole_job(sandbox, workers, columns, contract, tmp_path)
     told = {record["model"] for record in ran.of_kind("fold")}
-    assert told == {*ALL_KINDS, "lightgbm_small"}
+    assert told == {*ALL_KINDS, "lightgbm_small", "linear_quantiles"}
 
 
 async def test_a_compact_model_is_one_small_model(sandbox: Sandbox, workers: Workers, tmp_path: Path) -> None:
@@ -499,7 +515,13 @@ async def test_a_compact_model_is_one_small_model(sandbox: Sandbox, workers: Wor
     result, ran, _ = await whole_job(sandbox, workers, columns, contract, tmp_path)
     assert (tmp_path / "train" / "model.joblib").stat().st_size < 5_000_000
     assert re.search(r"The saved model: \w+ 100%", ran.text)
-    assert {record["model"] for record in ran.of_kind("fold")} == {"linear", "lightgbm", "lightgbm_small", "catboost"}
+    assert {record["model"] for record in ran.of_kind("fold")} == {
+        "linear",
+        "linear_quantiles",
+        "lightgbm",
+        "lightgbm_small",
+        "catboost",
+    }
     assert result.metric.value > 0.8
 
 
@@ -564,7 +586,7 @@ async def test_of_a_large_table_a_sample_is_searched_and_boosting_sees_more_rows
     columns = numbers(900)
     contract = contract_for(columns, "price").model_copy(update={"candidates": ("linear", "lightgbm")})
     sealed = sealed_scene(columns, contract, tmp_path)
-    script = recipe_for(contract, train_seconds=60).replace("MOST_ROWS = 120_000", "MOST_ROWS = 200")
+    script = recipe_for(contract, train_seconds=60, rows=200_000).replace("MOST_ROWS = 120_000", "MOST_ROWS = 200")
     ran = await train(sandbox, script, sealed, tmp_path)
     assert "Searched on 200 of 720 rows" in ran.text
     rows = pq.read_table(tmp_path / "train" / "oof.parquet")["row"].to_pylist()

@@ -1,16 +1,17 @@
-"""Puts the computed columns of a contract's blueprint into its training script; without one it stays as it is."""
+"""Puts the computed columns of a contract into its training script; without any it stays as it is."""
 
 import ast
 from pprint import pformat
 
 from tools.blueprints.source import only_used
-from tools.contract import Contract, Derived
+from tools.contract import Contract, Derived, Formula
+from tools.formulas import as_derived, function_of, kinds_of
 from tools.syntax import tree_of
 
 OWN_NAMES = frozenset({"DERIVED", "DERIVED_FROM", "DERIVED_BY", "PROVED", "computed", "typed", "with_derived"})
 """What is added to the script besides the functions themselves."""
 
-_TEXT = '''# ---- columns that are computed from others of the same row (blueprint: {title})
+_TEXT = '''# ---- columns that are computed from others of the same row{title}
 
 # computed column -> {{parameter of its function: column of the table}}
 DERIVED = {derived}
@@ -72,15 +73,28 @@ def with_derived(table):
 
 def active(contract: Contract) -> tuple[Derived, ...]:
     """The computed columns that are on and whose sources are features; the others need something that is left out."""
-    if contract.blueprint is None:
-        return ()
     features = frozenset(contract.features)
+    offered = [*(contract.blueprint.derived if contract.blueprint else ()), *map(as_derived, _formulas(contract))]
     kept = []
-    for one in contract.blueprint.derived:
+    for one in offered:
         sources = tuple((parameter, name) for parameter, name in one.sources if name in features)
         if one.use and sources and all(parameter in dict(sources) for parameter in one.needs):
             kept.append(one.model_copy(update={"sources": sources}))
     return tuple(kept)
+
+
+def _formulas(contract: Contract) -> list[Formula]:
+    """Those that get on with the blueprint: a column is read as one kind, and a name is given once."""
+    part = contract.blueprint
+    if part is None:
+        return list(contract.formulas)
+    kinds, names = dict(part.kinds), {one.name for one in part.derived}
+    return [
+        formula
+        for formula in contract.formulas
+        if formula.name not in names
+        and all(kinds.get(column, kind) == kind for column, kind in kinds_of([formula]).items())
+    ]
 
 
 def parameters(contract: Contract, kinds: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -95,7 +109,7 @@ def parameters(contract: Contract, kinds: dict[str, list[str]]) -> dict[str, lis
 def with_functions(script: str, contract: Contract) -> str:
     """The script with the functions of the computed columns above `tidy`, which then begins with them."""
     columns = active(contract)
-    if not columns or contract.blueprint is None:
+    if not columns:
         return script
     tidy = next((node for node in tree_of(script).body if getattr(node, "name", "") == "tidy"), None)
     if not isinstance(tidy, ast.FunctionDef):
@@ -116,14 +130,15 @@ def with_functions(script: str, contract: Contract) -> str:
 
 
 def _block(contract: Contract, columns: tuple[Derived, ...]) -> str:
-    assert contract.blueprint is not None
-    known = dict(contract.blueprint.kinds)
+    part, formulas = contract.blueprint, _formulas(contract)
+    known = {**kinds_of(formulas), **dict(part.kinds if part else ())}
     kinds = {name: known[name] for one in columns for _, name in one.sources}
+    code = "\n\n\n".join([*([part.code] if part else []), *map(function_of, formulas)])
     return _TEXT.format(
-        title=" ".join(contract.blueprint.title.split()),
+        title=f" (blueprint: {' '.join(part.title.split())})" if part else "",
         derived=_literal({one.name: dict(one.sources) for one in columns}),
         kinds=_literal(kinds),
-        functions="\n\n" + only_used(contract.blueprint.code, [one.name for one in columns]) + "\n",
+        functions="\n\n" + only_used(code, [one.name for one in columns]) + "\n",
         by="\n".join(f'    "{one.name}": {one.name},' for one in columns),
     )
 

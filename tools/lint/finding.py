@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Source = Literal["ruff", "bandit", "policy", "syntax"]
+Source = Literal["ruff", "bandit", "policy", "syntax", "model"]
+"""model: a language model has read the script; it can add a remark and take none away."""
 Severity = Literal["note", "warning", "error", "security"]
 Action = Literal["block", "ask", "note"]
 """What a finding does: it stops the script for good, it becomes a question at the gate, or it is only shown."""
@@ -49,6 +50,11 @@ class Review(BaseModel):
     def blocked(self) -> bool:
         """Some finding blocks."""
         return any(finding.blocks for finding in self.findings)
+
+    @property
+    def blocked_by_model(self) -> bool:
+        """A language model objects; that is for a person to weigh."""
+        return any(finding.blocks and finding.source == "model" for finding in self.findings)
 
     @property
     def security_blocked(self) -> bool:

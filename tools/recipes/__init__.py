@@ -4,14 +4,17 @@ import ast
 import pprint
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from tools.blueprints import script as blueprint
 from tools.contract import Contract
+from tools.metrics import METRICS
 from tools.models import script as chosen
 from tools.recipes.compose import folded, joined
+from tools.recipes.plan import LEAST_TO_SIEVE, LEAST_TO_STACK, MOST_TO_SEARCH, MOST_TO_SHARE, UNKNOWN, less, plan, width
 from tools.syntax import tree_of
 
 
@@ -64,7 +67,8 @@ def _literal(value: Any) -> str:
     plain = list(value) if isinstance(value, tuple) else value
     written = pprint.pformat(plain, width=110, compact=True, sort_dicts=False)
     try:
-        same = bool(ast.literal_eval(tree_of(written).body[0].value) == plain)
+        statement = tree_of(written).body[0]
+        same = isinstance(statement, ast.Expr) and bool(ast.literal_eval(statement.value) == plain)
     except ValueError:
         same = False
     if not same:
@@ -85,70 +89,88 @@ def _replaced(source: str, changes: Mapping[ast.expr, str]) -> str:
 def recipe_for(contract: Contract, *, train_seconds: float, rows: int | None = None) -> str:
     """The training script of a contract: the recipe of its task with everything filled in.
 
-    `rows` are those of training: what a table of this size cannot use is left out. None keeps all.
+    `rows` are those of training: they decide how much is done, and what a table of this size cannot use is left out.
+    None: nobody knows yet, a table of usual size is assumed.
     """
     if contract.model is not None:
         return _chosen_for(contract, train_seconds=train_seconds)
     kinds = blueprint.parameters(contract, _kinds(contract))
+    work = plan(contract, kinds, seconds=train_seconds, cores=CORES, rows=rows)
     values = {
         **kinds,
+        **asdict(work),
         "TARGET": contract.target,
         "CLASSES": ordered_classes(contract),
         "ORDER": list(contract.classes),
         "METRIC": contract.metric,
         "TIME_BUDGET": round(float(train_seconds), 1),
         "SEED": contract.seed,
-        "N_JOBS": 2,
+        "N_JOBS": CORES,
+        "KINDS": _kinds_of_model(contract, dear=len(work.STRENGTHS["linear"]) == 1),
     }
-    source = _training(_facts(contract, kinds, rows), contract.profile == "explainable")
+    source = _training(_facts(contract, kinds, rows), contract.metric, contract.profile == "explainable")
     places = _assignments(source)
-    script = _replaced(source, {places[name].value: _literal(value) for name, value in values.items()})
+    wanted = {name: value for name, value in values.items() if name in places}
+    script = _replaced(source, {places[name].value: _literal(value) for name, value in wanted.items()})
     return blueprint.with_functions(script, contract)
 
 
-TRAINING_PIECES = ("train_settings", "train_columns", "train_judging", "train_models", "train_saved")
+CORES = 2
+TRAINING_PIECES = ("train_settings", "train_columns", "train_judging", "train_models")
 ABSOLUTE_METRICS = ("mae", "mape", "median_absolute_error")
-
-
 RANKING_METRICS = ("roc_auc", "average_precision")
 PROBABILITY_METRICS = ("log_loss", "brier")
-LEAST_TO_STACK, MOST_TO_SEARCH = 1000, 120_000
-"""Rows: of fewer no model is stacked on the others, of more a sample is searched (see finish and main)."""
-MOST_TO_SHARE, LEAST_TO_REST = 10_000_000, 400
-"""Cells from which one fit at a time takes all cores; rows from which on folds need no second turn (see make_plan)."""
+
+
+def _kinds_of_model(contract: Contract, *, dear: bool) -> list[str]:
+    """What is tried, the first one of which makes the first model; one linear kind where such models take long."""
+    names, twice = _families(contract), {"lightgbm_small": "lightgbm", "linear_quantiles": "linear"}
+    order = [
+        "lightgbm",
+        "linear",
+        "extra_trees",
+        "lightgbm_small",
+        "xgboost",
+        "catboost",
+        "linear_quantiles",
+        "neural_net",
+    ]
+    if dear:  # quantiles are shared with the network, but a trend goes beyond them
+        order.remove("linear_quantiles" if contract.split.rule == "time" else "linear")
+    return [name for name in order if twice.get(name, name) in names]
+
+
+def _families(contract: Contract) -> tuple[str, ...]:
+    """The kinds of model that the contract names; of a compact model those that are small."""
+    if contract.profile != "compact":
+        return contract.candidates
+    return tuple(name for name in contract.candidates if name in ("lightgbm", "linear", "catboost")) or ("linear",)
 
 
 @cache
-def _training(facts: frozenset[tuple[str, bool]], explainable: bool) -> str:
+def _training(facts: frozenset[tuple[str, bool]], metric: str, explainable: bool) -> str:
     """The training program with nothing in it that is idle where these facts hold."""
     main, pieces = ("explainable", TRAINING_PIECES[:3]) if explainable else ("training", TRAINING_PIECES)
     known = dict(facts)
     needed = {"weights": known["WEIGHTED"], "rule": known["REGRESSION"] or known["LABELLED"]}
     if not explainable:
-        made = known["HAS_TEXTS"] or (known["HAS_CATEGORIES"] and not known["SEVERAL"])
-        needed |= {"codes": known["HAS_CATEGORIES"], "makers": made, "more": made, "turn": known["FEW"]}
-        needed |= {"known": not known["REGRESSION"], "outputs": known["SEVERAL"]}
-        needed |= dict.fromkeys(("stacked", "said"), known["STACKED"])
+        needed["whole"] = known["LARGE"] and not known["BY_TIME"]
     absent = [name for name, is_needed in needed.items() if not is_needed]
-    return folded(joined(text(main), [text(piece) for piece in pieces]), known, absent)
+    return folded(joined(text(main), [text(piece) for piece in pieces]), {**known, "METRIC": metric}, absent)
 
 
 def _facts(contract: Contract, kinds: Mapping[str, list[str]], rows: int | None) -> frozenset[tuple[str, bool]]:
     regression, compact = contract.task == "regression", contract.profile == "compact"
     by_time = contract.split.rule == "time"
-    small = [name for name in contract.candidates if name in ("lightgbm", "linear", "catboost")]
-    families = (small or ["linear"]) if compact else contract.candidates
-    ranked, chances = contract.metric in RANKING_METRICS, contract.metric in PROBABILITY_METRICS
-    enough = rows is None or rows >= LEAST_TO_STACK
-    large = rows is None or rows > MOST_TO_SEARCH
+    rows, names = rows or UNKNOWN, _families(contract)
     return frozenset(
         {
             "REGRESSION": regression,
             "ABSOLUTE": regression and contract.metric in ABSOLUTE_METRICS,
             "SEVERAL": contract.task == "multiclass",
-            "RANKED": ranked,
-            "CHANCES": chances,
-            "LABELLED": not (regression or ranked or chances),
+            "RANKED": contract.metric in RANKING_METRICS,
+            "LESS_IS_BETTER": not METRICS[contract.metric].greater_is_better,
+            "LABELLED": not regression and contract.metric not in RANKING_METRICS + PROBABILITY_METRICS,
             "BY_TIME": by_time,
             "BY_GROUP": contract.split.rule == "group",
             "WEIGHTED": contract.weight_column is not None,
@@ -156,25 +178,18 @@ def _facts(contract: Contract, kinds: Mapping[str, list[str]], rows: int | None)
             "HAS_CATEGORIES": bool(kinds["CATEGORIES"]),
             "HAS_DATES": bool(kinds["DATES"]),
             "HAS_TEXTS": bool(kinds["TEXTS"]),
-            "LIGHTGBM": "lightgbm" in families,
-            "XGBOOST": "xgboost" in families,
-            "CATBOOST": "catboost" in families,
-            "FOREST": "extra_trees" in families,
-            "LINEAR": "linear" in families,
-            "NEURAL": "neural_net" in families,
-            "STACKED": "lightgbm" in families and enough and not (by_time or compact),
-            "TREES": bool({"lightgbm", "xgboost", "catboost", "extra_trees"}.intersection(families)),
-            "LARGE": large,
-            "BIG": rows is None or large or rows * _columns(kinds) >= MOST_TO_SHARE,
-            "FEW": (rows is None or rows <= LEAST_TO_REST) and not (by_time or compact),
+            "LIGHTGBM": "lightgbm" in names,
+            "XGBOOST": "xgboost" in names,
+            "CATBOOST": "catboost" in names,
+            "FOREST": "extra_trees" in names,
+            "LINEAR": "linear" in names,
+            "NEURAL": "neural_net" in names,
+            "STACKED": "lightgbm" in names and rows >= LEAST_TO_STACK and not (by_time or compact),
+            "SIEVED": rows > LEAST_TO_SIEVE,
+            "LARGE": rows > MOST_TO_SEARCH,
+            "BIG": rows * width(kinds) >= MOST_TO_SHARE,
         }.items()
     )
-
-
-def _columns(kinds: Mapping[str, list[str]]) -> int:
-    """How wide the matrix is about, as make_plan reckons."""
-    wide = {"NUMBERS": 1, "CATEGORIES": 2, "DATES": 7, "TEXTS": 80}
-    return sum(width * len(kinds[kind]) for kind, width in wide.items())
 
 
 def _chosen_for(contract: Contract, *, train_seconds: float) -> str:
@@ -322,9 +337,15 @@ def nested_for(contract: Contract, *, folds: int, seconds: float) -> str:
 
 
 def with_budget(script: str, seconds: float) -> str:
-    """The same training script with other seconds to work in; one that keeps no budget stays as it is."""
-    found = _assignments(script).get("TIME_BUDGET")
-    return script if found is None else _replaced(script, {found.value: repr(round(float(seconds), 1))})
+    """The same training script with other seconds to work in, and less work where they are fewer (our own recipes).
+
+    One that keeps no budget stays as it is.
+    """
+    places, told = _assignments(script), parameters(script)
+    if "TIME_BUDGET" not in places:
+        return script
+    changed = {"TIME_BUDGET": round(float(seconds), 1), **less(told, seconds / told["TIME_BUDGET"])}
+    return _replaced(script, {places[name].value: repr(value) for name, value in changed.items()})
 
 
 def _kinds(contract: Contract) -> dict[str, list[str]]:

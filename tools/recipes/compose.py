@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tools.blueprints.source import defined
@@ -54,10 +55,11 @@ def _case(name: str) -> tuple[bool, str]:
 
 def _named(module: str, names: Sequence[str]) -> str:
     line = f"from {module} import {', '.join(names)}"
-    return line if len(line) <= 120 else f"from {module} import (\n" + "".join(f"    {name},\n" for name in names) + ")"
+    filled = textwrap.fill(", ".join(names), 116, initial_indent=" " * 4, subsequent_indent=" " * 4)
+    return line if len(line) <= 120 else f"from {module} import (\n{filled},\n)"
 
 
-def folded(source: str, facts: Mapping[str, bool], absent: Collection[str] = ()) -> str:
+def folded(source: str, facts: Mapping[str, bool | str], absent: Collection[str] = ()) -> str:
     """The program with these names replaced by what they are: idle branches, functions and imports are gone.
 
     A name that is absent is no argument of any function, no factor and nothing to assign to, wherever it stands.
@@ -75,11 +77,13 @@ def folded(source: str, facts: Mapping[str, bool], absent: Collection[str] = ())
         source = shorter
 
 
-def _known(node: ast.expr, facts: Mapping[str, bool]) -> bool | None:
+def _known(node: ast.expr, facts: Mapping[str, bool | str]) -> bool | None:
     """What a condition is, where the facts decide it."""
     match node:
-        case ast.Name(id=name):
-            return facts.get(name)
+        case ast.Name(id=name) if isinstance(facts.get(name), bool):
+            return bool(facts[name])
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=value)]):
+            return facts[name] == value if name in facts else None
         case ast.UnaryOp(op=ast.Not(), operand=inner):
             value = _known(inner, facts)
             return None if value is None else not value
@@ -90,7 +94,7 @@ def _known(node: ast.expr, facts: Mapping[str, bool]) -> bool | None:
     return None
 
 
-def _edits(tree: ast.AST, text: bytes, facts: Mapping[str, bool]) -> Iterator[Edit]:
+def _edits(tree: ast.AST, text: bytes, facts: Mapping[str, bool | str]) -> Iterator[Edit]:
     """The outermost things that can be simplified; what is inside them comes with the next look."""
     for node in ast.iter_child_nodes(tree):
         value = _known(node.test, facts) if isinstance(node, ast.If | ast.IfExp) else None
@@ -277,7 +281,7 @@ def _gap(before: str, line: str, empty: int) -> int:
     defines, inside = line.lstrip().startswith(("def ", "class ", "@")), line[0].isspace()
     if before.lstrip().startswith(("#", "@")) or before.endswith(":"):
         return min(empty, 1 if inside else 2)
-    if inside:
-        return 1 if defines else min(empty, 1)
+    if inside:  # one between methods, none within functions
+        return 1 if defines and line.startswith("    ") and not line.startswith("     ") else 0
     ends = before[0].isspace() and line[0] not in ")]}" and not line.startswith(("else", "elif", "except"))
     return 2 if defines or ends or line.startswith("# ----") else min(empty, 2)

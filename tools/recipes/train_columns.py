@@ -10,7 +10,14 @@ from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler, TargetEncoder
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    QuantileTransformer,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from tools.recipes.train_settings import (
     CATEGORIES,
@@ -19,7 +26,6 @@ from tools.recipes.train_settings import (
     HAS_DATES,
     HAS_TEXTS,
     LARGE,
-    MOST_ROWS,
     NUMBERS,
     PERIODS,
     REGRESSION,
@@ -27,8 +33,6 @@ from tools.recipes.train_settings import (
     SEVERAL,
     TEXTS,
 )
-
-# ---- columns
 
 
 def as_text(column):
@@ -38,19 +42,15 @@ def as_text(column):
     return np.array(["(missing)", *names], dtype=object)[places + 1]
 
 
-def as_number(column):
-    """Numbers; words, gaps and what is too large for single precision are missing."""
-    values = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
-    if LARGE and len(values) > MOST_ROWS:  # half the memory
-        values = values.clip(-1e38, 1e38).astype(np.float32)
-    return np.where(np.abs(values) < 1e30, values, np.nan)
-
-
 def tidy(table):
     """Any table with (more or less) our columns as plain numbers and texts, so that the rest need not look again."""
     table = table.reindex(columns=[*NUMBERS, *CATEGORIES, *DATES, *TEXTS])
     out = {name: as_text(table[name]) for name in CATEGORIES}
-    out |= {name: as_number(table[name]) for name in NUMBERS}
+    for name in NUMBERS:  # what is too large for single precision is missing, like words
+        values = pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan)
+        out[name] = np.where(np.abs(values) < 1e30, values, np.nan)
+    if LARGE:  # half the memory
+        out |= {name: out[name].astype(np.float32) for name in NUMBERS}
     if HAS_DATES:
         moments = {name: pd.to_datetime(table[name], errors="coerce", utc=True) for name in DATES}
         for name, moment in moments.items():
@@ -83,55 +83,46 @@ def with_words(frame):
     return [name for name in TEXTS if frame[name].str.contains(r"\w\w").sum() > 5]
 
 
-class TreeColumns:
-    """One matrix for trees: codes of categories, numbers, target means above 20 levels, telling words."""
-
-    def fit_transform(self, frame, y):
-        """The matrix of training rows, whose levels and words are kept for others."""
-        self.numbers = numbers_of(frame) if HAS_DATES or HAS_TEXTS else NUMBERS
-        self.codes, self.makers = {}, []
-        if HAS_CATEGORIES:
-            for name in CATEGORIES:  # the 250 most frequent; what is rarer or new counts as missing
-                self.codes[name] = {level: code for code, level in enumerate(frame[name].value_counts().index[:250])}
-            if not SEVERAL:
-                many = [name for name in CATEGORIES if frame[name].nunique() > 20]
-                inner = KFold(5, shuffle=True, random_state=SEED)  # so that no row's mean knows its own target
-                means = TargetEncoder(target_type="continuous" if REGRESSION else "binary", cv=inner)
-                self.makers += [(means, many)] if many else []
-        if HAS_TEXTS:
-            for name in with_words(frame):
-                best = SelectKBest(f_regression if REGRESSION else f_classif, k=80)
-                words = make_pipeline(TfidfVectorizer(sublinear_tf=True, max_features=3000), best)
-                self.makers.append((words, name))
-        more = [maker.fit_transform(frame[names], y) for maker, names in self.makers]
-        return self.matrix(frame, more)
-
-    def transform(self, frame):
-        """The same columns of other rows."""
-        more = [maker.transform(frame[names]) for maker, names in self.makers]
-        return self.matrix(frame, more)
-
-    def matrix(self, frame, more):
-        """All parts beside each other, categories first."""
-        codes = [frame[name].map(codes).to_numpy(np.float32)[:, None] for name, codes in self.codes.items()]
-        if HAS_TEXTS:
-            more = [part.toarray() if hasattr(part, "toarray") else part for part in more]
-        return np.hstack([*codes, frame[self.numbers].to_numpy(np.float32), *more]).astype(np.float32)
+def for_trees(frame):
+    """Codes of categories (the 250 most frequent), numbers, target means above 20 levels, telling words."""
+    numbers = [name for name in frame if name not in (*CATEGORIES, *TEXTS)]
+    if HAS_CATEGORIES:
+        levels = [frame[name].value_counts().index[:250] for name in CATEGORIES]
+        codes = OrdinalEncoder(categories=levels, handle_unknown="use_encoded_value", unknown_value=np.nan)
+        parts = [
+            ("codes", make_pipeline(FunctionTransformer(pd.DataFrame.to_numpy), codes), CATEGORIES),
+            ("numbers", "passthrough", numbers),
+        ]
+        if not SEVERAL:
+            inner = KFold(5, shuffle=True, random_state=SEED)  # so that no row's mean knows its own target
+            means = TargetEncoder(target_type="continuous" if REGRESSION else "binary", cv=inner)
+            parts.append(("means", means, [name for name in CATEGORIES if frame[name].nunique() > 20]))
+    else:
+        parts = [("numbers", "passthrough", numbers)]
+    if HAS_TEXTS:
+        for name in with_words(frame):
+            best = SelectKBest(f_regression if REGRESSION else f_classif, k=80)
+            parts.append((name, make_pipeline(TfidfVectorizer(sublinear_tf=True, max_features=3000), best), name))
+    return ColumnTransformer(parts, sparse_threshold=0)
 
 
-def linear_columns(frame, scale):
+def for_linear(frame, quantiles=False):
     """Scaled numbers, and one column for each common category or word: what linear models and networks need."""
-    numbers = numbers_of(frame) if HAS_DATES or HAS_TEXTS else NUMBERS
-    if HAS_DATES and scale == "plain":  # dates as days alone
-        parts = [f"{name} ({part})" for name in DATES for part in PERIODS]
-        numbers = [name for name in numbers if name not in parts]
-    quantiles = QuantileTransformer(n_quantiles=min(500, len(frame)), output_distribution="normal", random_state=SEED)
+    if quantiles:
+        scale = QuantileTransformer(n_quantiles=min(500, len(frame)), output_distribution="normal", random_state=SEED)
+    else:
+        scale = StandardScaler()
     gaps = SimpleImputer(strategy="median", keep_empty_features=True, add_indicator=True)
-    columns = [("numbers", make_pipeline(gaps, quantiles if scale == "quantiles" else StandardScaler()), numbers)]
+    parts = [("numbers", make_pipeline(gaps, scale), numbers_of(frame) if HAS_DATES or HAS_TEXTS else NUMBERS)]
     if HAS_CATEGORIES:
         levels = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=3, max_categories=200)
-        columns.append(("levels", levels, CATEGORIES))
+        parts.append(("levels", make_pipeline(FunctionTransformer(pd.DataFrame.to_numpy), levels), CATEGORIES))
     if HAS_TEXTS:
         words = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=10_000)
-        columns += [(name, words, name) for name in with_words(frame)]
-    return ColumnTransformer(columns)
+        parts += [(name, words, name) for name in with_words(frame)]
+    return ColumnTransformer(parts)
+
+
+def for_normal(frame):
+    """The same with numbers that are normally distributed."""
+    return for_linear(frame, quantiles=True)

@@ -3,62 +3,40 @@
 import numpy as np
 from sklearn import metrics
 
-from tools.recipes.train_settings import (
-    ABSOLUTE,
-    BY_TIME,
-    CHANCES,
-    CLASSES,
-    COMPACT,
-    LABELLED,
-    METRIC,
-    RANKED,
-    REGRESSION,
-    SEVERAL,
-)
-
-# ---- judging
+from tools.recipes.train_settings import ABSOLUTE, BY_TIME, CLASSES, COMPACT, LABELLED, METRIC, REGRESSION, SEVERAL
 
 
 def loss(y, p):
     """What models are chosen and blended by, as it is smoother than most metrics."""
     if ABSOLUTE:
-        return float(np.abs(y - p.ravel()).mean())
+        return np.abs(y - p[:, 0]).mean()
     elif REGRESSION:
-        return float(((y - p.ravel()) ** 2).mean())
+        return ((y - p[:, 0]) ** 2).mean()
     else:
-        return float(-np.log(np.clip(p[np.arange(len(y)), y], 1e-9, 1)).mean())
+        return -np.log(np.clip(p[np.arange(len(y)), y], 1e-9, 1)).mean()
 
 
 if REGRESSION:
 
     def measure(y, p):
         """The metric of true and predicted numbers, for the leaderboard."""
-        if METRIC == "mape":
-            return float((np.abs(y - p[:, 0])[y != 0] / np.abs(y[y != 0])).mean())
-        scores = {"rmse": metrics.root_mean_squared_error, "mae": metrics.mean_absolute_error}
-        scores |= {"r2": metrics.r2_score, "median_absolute_error": metrics.median_absolute_error}
-        return scores[METRIC](y, p[:, 0])
+        if METRIC == "rmse":
+            return metrics.root_mean_squared_error(y, p[:, 0])
+        elif METRIC == "mae":
+            return metrics.mean_absolute_error(y, p[:, 0])
+        elif METRIC == "r2":
+            return metrics.r2_score(y, p[:, 0])
+        elif METRIC == "median_absolute_error":
+            return metrics.median_absolute_error(y, p[:, 0])
+        else:
+            return (np.abs(y - p[:, 0])[y != 0] / np.abs(y[y != 0])).mean()
 
     def rule_of(y, p):
         """The range in which predictions stay: near what training has seen."""
         room = np.ptp(y) * (1.0 if BY_TIME else 0.25)  # in later rows a trend goes on
         return y.min() - room, y.max() + room
 
-elif RANKED:
-
-    def measure(y, p):
-        """The metric of true codes and probabilities, for the leaderboard."""
-        area = {"roc_auc": metrics.roc_auc_score, "average_precision": metrics.average_precision_score}[METRIC]
-        return area(np.eye(len(CLASSES))[y], p) if SEVERAL else area(y, p[:, 1])
-
-elif CHANCES:
-
-    def measure(y, p):
-        """The metric of true codes and probabilities, for the leaderboard."""
-        squares = ((p - np.eye(len(CLASSES))[y]) ** 2).sum(axis=1).mean()
-        return {"log_loss": loss(y, p), "brier": float(squares) / (1 if SEVERAL else 2)}[METRIC]
-
-else:
+elif LABELLED:
 
     def measure(y, p, name=METRIC):
         """The metric of true codes and of the labels that win, for the leaderboard."""
@@ -82,21 +60,30 @@ else:
         aim = {"recall": "f2", "precision": "f0.5"}.get(METRIC, METRIC)
         return max(tried, key=lambda factors: measure(y, p * factors, aim))
 
+else:
 
-def score(y, p, rule):
-    """The metric of what the rule makes of predictions."""
-    return measure(y, p * rule) if LABELLED else measure(y, p)
+    def measure(y, p):
+        """The metric of true codes and probabilities, for the leaderboard."""
+        if METRIC == "log_loss":
+            return loss(y, p)
+        elif METRIC == "brier":
+            return ((p - np.eye(len(CLASSES))[y]) ** 2).sum(axis=1).mean() / (1 if SEVERAL else 2)
+        elif METRIC == "roc_auc":
+            return metrics.roc_auc_score(np.eye(len(CLASSES))[y] if SEVERAL else y, p if SEVERAL else p[:, 1])
+        else:
+            return metrics.average_precision_score(np.eye(len(CLASSES))[y] if SEVERAL else y, p if SEVERAL else p[:, 1])
 
 
-def blend(y, found):
-    """Weights by greedy selection with replacement (Caruana et al. 2004); less than a tenth is left out."""
+def blend(y, said):
+    """Weights by greedy selection with replacement (Caruana et al. 2004), less than a tenth is left out; the blend."""
     if COMPACT:  # one model
-        return {min(found, key=lambda name: loss(y, found[name])): 1.0}
+        best = min(said, key=lambda kind: loss(y, said[kind]))
+        return {best: 1.0}, said[best]
     else:
-        chosen, total = [], 0.0
+        picks, total = [], 0.0
         for size in range(1, 51):
-            losses = {name: loss(y, (total + p) / size) for name, p in found.items()}
-            chosen.append(min(losses, key=losses.get))
-            total = total + found[chosen[-1]]
-        chosen = [name for name in chosen if chosen.count(name) >= 3]
-        return {name: chosen.count(name) / len(chosen) for name in found if name in chosen}
+            picks.append(min(said, key=lambda kind: loss(y, (total + said[kind]) / size)))
+            total = total + said[picks[-1]]
+        picks = [kind for kind in picks if picks.count(kind) >= 3]
+        shares = {kind: picks.count(kind) / len(picks) for kind in said if kind in picks}
+        return shares, sum(share * said[kind] for kind, share in shares.items())

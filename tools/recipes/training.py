@@ -8,368 +8,350 @@ Run with `python train.py`; lines that start with @@ are progress for whoever wa
 import json
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pandas as pd
-from sklearn.dummy import DummyClassifier
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
+from catboost import CatBoost
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.model_selection import GroupKFold, RepeatedKFold, RepeatedStratifiedKFold, TimeSeriesSplit
 from threadpoolctl import threadpool_limits
 
-from tools.recipes.train_columns import TreeColumns, lasting, tidy
+from tools.recipes.train_columns import for_linear, for_normal, for_trees, lasting, tidy
 from tools.recipes.train_judging import blend, loss, measure, rule_of
-from tools.recipes.train_models import LOADED, Kind, all_kinds, fit_lightgbm
-from tools.recipes.train_saved import Ensemble, Member, save, save_out_of_fold
+from tools.recipes.train_models import fit_one, for_catboost
 from tools.recipes.train_settings import (
     ABSOLUTE,
     BIG,
     BY_GROUP,
     BY_TIME,
+    CATBOOST,
     CATEGORIES,
-    CHANCES,
     CLASSES,
     COMPACT,
     DATES,
-    FEW,
+    FOLDS,
+    FOREST,
+    HAS_CATEGORIES,
     HAS_DATES,
+    KINDS,
     LABELLED,
     LARGE,
+    LESS_IS_BETTER,
     METRIC,
     MODEL,
     MOST_ROWS,
     N_JOBS,
     NUMBERS,
+    ORDER,
     RANKED,
+    RATE,
     REGRESSION,
+    ROUNDS,
     SEED,
-    SEVERAL,
+    SIEVED,
     STACKED,
     TARGET,
     TEXTS,
     TIME_BUDGET,
     TREES,
+    TURNS,
     tell,
     used,
 )
 
-# ---- work
+# ---- what is saved
 
 
-def make_plan(rows, kinds):
-    """How much to do, by the size of the table and the budget alone: the same seed gives the same model.
-
-    About half of the budget on two ordinary cores (constants are seconds there), as others are slower.
-    """
-    columns = len(NUMBERS) + 2 * len(CATEGORIES) + 7 * len(DATES) + 80 * len(TEXTS)
-    outputs = len(CLASSES)  # trees of each round
-    folds, boosted = (5 if rows <= 60_000 else 10), [kind for kind in kinds if kind.cost]
-    seconds = 0.5 * TIME_BUDGET * N_JOBS / folds / (len(boosted) + 1)  # for one fit
-    one_round = outputs * (4e-4 + 48 * columns * min(255, rows / 3) * 3e-9 + rows * columns * 4e-9)
-    one_tree = 2e-3 + rows * np.log2(rows + 1) * np.sqrt(columns) * (3e-8 if REGRESSION else 9e-9)
-    most = 300 if rows <= 2000 else (int(3000 / outputs) + 60 if SEVERAL else 3060) if COMPACT else 2000
-    rounds = {kind.name: int(np.clip(seconds / kind.cost / one_round, 60, most)) for kind in boosted}
-    trees = int(np.clip(seconds / one_tree, 25, 200))
-    scales = ["quantiles", "standard", "plain"] if BY_TIME and HAS_DATES else ["quantiles", "standard"]
-    strengths = [1.0, 10.0, 100.0] if REGRESSION else [1.0, 0.1, 10.0] if rows * columns < 1_000_000 else [1.0]
-    plan = {"folds": folds, "rounds": rounds, "trees": trees, "leaf": int(np.clip(rows * trees / 1e6, 1, 5))}
-    plan["slowest"] = 0.03 if REGRESSION or rows >= 2000 else 0.1  # learning rate
-    plan["styles"] = [(scale, strength) for scale in scales for strength in strengths]
-    plan["iterations"] = int(np.clip(3e8 / rows / columns / outputs, 50, 500))
-    plan["epochs"] = int(np.clip(1e6 * seconds / rows / (50 + columns), 3, 100))
-    if FEW:
-        plan["turns"] = 1 if rows > 300 else 2 if rows > 100 else 3
-    if LARGE:
-        plan["search"] = 0.9  # a share of the budget
-    if BIG:  # one fit at a time, with all threads
-        big = rows * columns >= 10_000_000
-        plan |= {"workers": 1 if big else N_JOBS, "threads": N_JOBS if big else 1}
-    return plan
+def answers(member, x):
+    """What a member (columns, model, the classes that it knows) says: numbers, or probabilities never quite 0 or 1."""
+    _, model, known = member
+    if CATBOOST and HAS_CATEGORIES and isinstance(model, CatBoost):
+        x = for_catboost(x)
+    if REGRESSION:
+        return np.asarray(model.predict(x), dtype=float)[:, None]
+    else:
+        p = np.zeros((x.shape[0], len(CLASSES)))
+        p[:, known] = model.predict_proba(x)
+        if FOREST and isinstance(model, ExtraTreesClassifier):  # it says 0 or 1: one tree more knows nothing
+            p = (p * TREES + 1 / len(CLASSES)) / (TREES + 1)
+        p = p.clip(1e-6, 1)
+        return p / p.sum(axis=1, keepdims=True)
 
 
-class Search:
-    """The rows that are searched, and the kinds of model with what is known of them so far."""
+class Ensemble:
+    """What is saved: kind -> (weight, members), and the rule that makes the answer of what they say."""
 
-    def __init__(self, table, y, weights, plan, kinds):
-        self.frame, self.y, self.weights, self.plan, self.kinds = tidy(table), y, weights, plan, kinds
-        if BY_TIME and HAS_DATES:
-            self.frame = lasting(self.frame)
-        if LARGE:
-            self.rows, self.whole = np.arange(len(y)), ()  # their positions in the table, and its parts
-        self.guessed, self.guesses = 0.0 * guess(y, len(y)), np.zeros(len(y), dtype=int)
-        self.cut = ""  # what the clock has cut
+    def __init__(self, parts, rule):
+        self.parts, self.rule, self.classes_ = parts, rule, np.array(CLASSES, dtype=object)
 
-    def folds(self, turn=0):
-        """Training and validation rows in pairs, drawn as the sealed rows were."""
-        y, count = self.y, self.plan["folds"]
-        if BY_TIME:  # the latest first
-            return list(TimeSeriesSplit(count).split(y))[::-1]
-        elif BY_GROUP:
-            groups = pd.read_parquet("inputs/groups.parquet")["group"]
-            if LARGE:
-                groups = groups.iloc[self.rows]
-            return list(
-                GroupKFold(min(count, groups.nunique()), shuffle=True, random_state=SEED + turn).split(y, y, groups)
-            )
-        elif REGRESSION:
-            return list(KFold(min(count, len(y)), shuffle=True, random_state=SEED + turn).split(y))
-        else:
-            return list(
-                StratifiedKFold(min(count, np.bincount(y).max()), shuffle=True, random_state=SEED + turn).split(y, y)
-            )
+    def mixed(self, table):
+        """The weighted mean of what all members say of the rows of any table."""
+        frame, x, said = tidy(table), {}, {}
+        for kind, (_, members) in self.parts.items():
+            if STACKED and kind == "stack":  # the last, as it sees what the others say
+                frame, x = beside(frame, said), {}
+            x |= {columns: columns.transform(frame) for columns, _, _ in members if columns not in x}
+            said[kind] = sum(answers(member, x[member[0]]) for member in members) / len(members)
+        return sum(weight * said[kind] for kind, (weight, _) in self.parts.items())
 
-    def fit(self, kinds, fold, train, rest, until, seed=SEED):
-        """Kinds fitted side by side on training rows: {kind: (member, what it says of the rest)}."""
-        inside, outside = self.frame.iloc[train], self.frame.iloc[rest]
-        x, columns = {"frame": (inside, outside)}, {"frame": None}
-        if TREES:
-            columns["trees"] = trees = TreeColumns()
-            matrix = trees.fit_transform(inside, self.y[train])
-            x["trees"] = matrix, trees.transform(outside) if len(rest) else None
-        if STACKED and kinds[0].columns == "stacked":
-            columns["stacked"] = trees
-            x["stacked"] = [np.hstack([x["trees"][i], self.base[rows]]) for i, rows in enumerate((train, rest))]
-        if REGRESSION:
-            goal, truth = self.y[train], self.y[rest]
-        else:
-            known, goal = np.unique(self.y[train], return_inverse=True)
-            judged = np.isin(self.y[rest], known)  # a class may be so rare that no training row has it
-            truth = np.searchsorted(known, self.y[rest][judged])
+    if REGRESSION:
 
-        def one(kind):
-            began = used()
-            kind.begin(self.plan, fold, until, seed)
-            if fold == 0 and began > until and kind is not kinds[0]:
-                kind.stopped = True
-                return None
-            inside, outside = x[kind.columns]
-            if not REGRESSION and len(known) < 2:
-                model = DummyClassifier().fit(inside, goal)
-            else:
-                valid = (outside if REGRESSION else outside[judged], truth) if len(rest) else None
-                model = kind.fit(inside, goal, self.weights[train], valid, kind)
-            stacked = kind.columns == "stacked"
-            member = Member(columns[kind.columns], model, known, stacked)
-            p = member.predict(outside) if len(rest) else None
-            kind.seconds.append(used() - began)
-            return member, p
+        def predict(self, table):
+            return self.mixed(table)[:, 0].clip(*self.rule)
 
-        with ThreadPoolExecutor(self.plan["workers"] if BIG else N_JOBS) as pool:
-            return {kind: made for kind, made in zip(kinds, pool.map(one, kinds), strict=True) if made}
+    else:
+        predict_proba = mixed
 
-    def add(self, kind, rest, member, p):
-        """Note what a member says of validation rows."""
-        if not kind.members:
-            kind.sums, kind.counts = np.zeros((len(self.y), p.shape[1])), np.zeros(len(self.y), dtype=int)
-        kind.sums[rest] += p
-        kind.counts[rest] += 1
-        kind.members = [member] if kind.refit else [*kind.members, member]
-
-    def mix(self):
-        """The rows that all kinds have predicted: (rows, predictions by kind, the weights of the best blend, it)."""
-        rows = np.flatnonzero(np.min([kind.counts for kind in self.kinds], axis=0))
-        found = {kind.name: kind.sums[rows] / kind.counts[rows, None] for kind in self.kinds}
-        chosen = blend(self.y[rows], found)
-        return rows, found, chosen, sum(weight * found[name] for name, weight in chosen.items())
-
-    def keep(self, rows, chosen, mixed):
-        """Save a blend, and what it says of rows that it was not fitted on."""
-        rule = rule_of(self.y[rows], mixed)
-        save(Ensemble([(chosen[kind.name], kind.members) for kind in self.kinds if kind.name in chosen], rule))
-        save_out_of_fold(self.rows[rows] if LARGE else rows, mixed, rule)
+        def predict(self, table):
+            return self.classes_[(self.mixed(table) * self.rule).argmax(axis=1)]
 
 
-def first(table, y, weights, plan, kind):
-    """A usable model soon, whatever happens later: few rounds on at most 10,000 rows."""
-    rows = np.sort(np.random.default_rng(SEED).permutation(len(y))[:10_000])
-    quick = plan | {"rounds": {kind.name: 60}, "trees": 50, "iterations": 50, "epochs": 5}
-    search = Search(table.iloc[rows], y[rows], weights[rows], quick, [kind])
-    member, _ = search.fit([kind], -1, np.arange(len(rows)), [], 0.3 * TIME_BUDGET)[kind]
-    rule = (y.min(), y.max()) if REGRESSION else np.ones(len(CLASSES))
-    save(Ensemble([(1.0, [member])], rule))
-    kind.seconds.clear()
-    on = "" if len(rows) == len(y) else f", made of {len(rows):,} of {len(y):,} rows"
-    print(f"A first model can be used after {used():.1f} s{on}", flush=True)
+def beside(frame, said):
+    """Rows with what kinds of model say of them."""
+    values = np.hstack(list(said.values()))
+    return frame.assign(**{f"said {place}": values[:, place] for place in range(values.shape[1])})
 
 
-def learn(search):
-    """Fold by fold, until all have been there or the time is up; after the first one hopeless kinds are left out."""
-    everyone, took = search.kinds, 0.0
-    splits = [split for turn in range(search.plan["turns"]) for split in search.folds(turn)] if FEW else search.folds()
+def save(parts, rule):
+    """The model, whole or not at all: an earlier one stays usable until the next one is complete."""
+    joblib.dump(Ensemble(parts, rule), MODEL.with_suffix(".partial"), compress=1)
+    MODEL.with_suffix(".partial").replace(MODEL)
+
+
+def save_out_of_fold(name, rows, p, rule):
+    """What a model says of training rows (by position) that it was not fitted on."""
+    if REGRESSION:
+        out = {"row": rows, "prediction": p[:, 0].clip(*rule)}
+    else:
+        out = {"row": rows, "prediction": np.array(CLASSES, dtype=object)[(p * rule).argmax(axis=1)]}
+        out |= {f"p_{place}": p[:, CLASSES.index(label)] for place, label in enumerate(ORDER)}
+    pd.DataFrame(out).to_parquet(MODEL.with_name(f"{name}.parquet"), index=False)
+
+
+# ---- work; data are a tidy frame, the answers y and the weights of its rows
+
+
+def split(frame, y):
+    """Training and validation rows in pairs, drawn as the sealed rows were."""
+    if BY_TIME:  # the latest first
+        return list(TimeSeriesSplit(FOLDS).split(y))[::-1]
+    elif BY_GROUP:
+        groups = pd.read_parquet("inputs/groups.parquet")["group"].iloc[frame.index]
+        folds = GroupKFold(min(FOLDS, groups.nunique()), shuffle=True, random_state=SEED)
+        return list(folds.split(y, y, groups))
+    elif REGRESSION:
+        return list(RepeatedKFold(n_splits=min(FOLDS, len(y)), n_repeats=TURNS, random_state=SEED).split(y))
+    else:
+        count = min(FOLDS, np.bincount(y).max())
+        return list(RepeatedStratifiedKFold(n_splits=count, n_repeats=TURNS, random_state=SEED).split(y, y))
+
+
+def fit(data, kinds, train, rest, fold, until, rounds=ROUNDS, rate=RATE, seed=SEED):
+    """Kinds side by side on training rows: kind -> (member, what it says of the rest, seconds)."""
+    frame, y, weights = data
+    makers = {"linear": for_linear, "linear_quantiles": for_normal, "neural_net": for_normal}
+    wanted = {kind: makers.get(kind, for_trees) for kind in kinds}
+    columns = {make: make(frame.iloc[train]) for make in dict.fromkeys(wanted.values())}
+    x = {make: one.fit_transform(frame.iloc[train], y[train]) for make, one in columns.items()}
+    others = {make: one.transform(frame.iloc[rest]) for make, one in columns.items() if len(rest)}
+    if REGRESSION:
+        known, goal, judged, truth = [], y[train], slice(None), y[rest]
+    else:
+        known, goal = np.unique(y[train], return_inverse=True)
+        judged = np.isin(y[rest], known)  # a class may be so rare that no training row has it
+        truth = np.searchsorted(known, y[rest][judged])
+
+    def one(kind):
+        began, make = used(), wanted[kind]
+        if began > until and kind != kinds[0]:
+            return None
+        valid = (others[make][judged], truth) if len(rest) else None
+        model = fit_one(kind, x[make], goal, weights[train], valid, fold, until, rounds, rate, seed)
+        member = columns[make], model, known
+        return member, answers(member, others[make]) if len(rest) else None, used() - began
+
+    with ThreadPoolExecutor(1 if BIG else N_JOBS) as pool:
+        return {kind: made for kind, made in zip(kinds, pool.map(one, kinds), strict=True) if made}
+
+
+def learn(data, kinds):
+    """Fold by fold until all have been there or time is up; after the first one hopeless kinds are left out."""
+    frame, y = data[:2]
+    splits, took, cut, found = split(frame, y), 0.0, "", {}
+    counts, dummy = np.zeros((len(y), 1)), np.zeros((len(y), 1 if REGRESSION else len(CLASSES)))
     for fold, (train, rest) in enumerate(splits):
-        begun, again = used(), sum(kind.seconds[-1] for kind in search.kinds if kind.refit and fold)
-        if BY_TIME:
-            again *= 3
-        share = 0.9 if fold else 0.5  # of the budget
-        if LARGE and fold:
-            share = search.plan["search"]
-        until = share * TIME_BUDGET - 1.3 * again / (search.plan["workers"] if BIG else N_JOBS)
-        late = fold > 0 and begun + 1.1 * took > until
-        made = {} if late else search.fit(search.kinds, fold, train, rest, until)
-        if late or any(kind.stopped for kind in search.kinds):
-            search.cut = f"{max(fold, 1)} of {len(splits)} folds count"
+        begun = used()
+        until = ((0.4 if LARGE else 0.85) if fold else 0.5) * TIME_BUDGET  # what is left is for fits on all rows
+        if BY_TIME:  # three seeds
+            until -= 4 * took
+        elif COMPACT:
+            until -= took
+        made = {} if fold and begun + 1.1 * took > until else fit(data, kinds, train, rest, fold, until)
+        if len(made) < len(kinds) or used() > until:
+            cut = f"{max(fold, 1)} of {len(splits)} folds count"
             if fold:
                 break
-        elif search.cut:
-            search.cut = f"in the first of {len(splits)} folds some models were ended early"
         took = used() - begun
-        search.guessed[rest] += guess(search.y if RANKED else search.y[train], len(rest))  # shares are no ranks
-        search.guesses[rest] += 1
-        for place, (kind, (member, p)) in enumerate(made.items(), 1):
-            search.add(kind, rest, member, p)
-            value, seconds = round(measure(search.y[rest], p), 5), round(kind.seconds[-1], 2)
-            tell("fold", model=kind.name, fold=fold, folds=len(splits), name=METRIC, value=value, seconds=seconds)
-            done, text = fold * len(made) + place, f"{kind.name}, fold {fold + 1} of {len(splits)}"
-            tell("progress", done=done, total=len(splits) * len(made), text=text)
-        if fold == 0:
-            search.kinds = list(made)
-            rows, _, chosen, mixed = search.mix()
-            search.keep(rows, chosen, mixed)
-            if LARGE:
-                search.survey = rest
-            if len(search.y) > 3000:
-                search.kinds = promising(search, rest, chosen)
-    skipped = [kind.name for kind in everyone if kind not in search.kinds]
-    if skipped:
-        print(f"Left out after the first fold, as others did better or no time was left: {', '.join(skipped)}")
-
-
-def promising(search, rest, chosen):
-    """The kinds that the blend wants, or that come near the best of them."""
-    losses = {kind.name: loss(search.y[rest], kind.sums[rest]) for kind in search.kinds}
-    best, worst = min(losses.values()), loss(search.y[rest], guess(search.y, len(rest)))
-    limit = best + 0.15 * (worst - best)
-    return [kind for kind in search.kinds if kind.name in chosen or losses[kind.name] < limit]
-
-
-def guess(y, rows):
-    """The same answer for every row: what a model has to beat."""
-    if ABSOLUTE:
-        return np.full((rows, 1), np.median(y))
-    elif REGRESSION:
-        return np.full((rows, 1), y.mean())
-    else:
-        return np.tile(np.bincount(y, minlength=len(CLASSES)) / len(y), (rows, 1))
-
-
-def stack(search, chosen, mixed):
-    """Weights and blend with a kind that learns from what the others say, where the loss of unseen rows gains 1 %."""
-    search.base = np.hstack([kind.sums / kind.counts[:, None] for kind in search.kinds if kind.name in chosen])
-    kind = Kind("stack", fit_lightgbm, "stacked", num_leaves=8, colsample_bytree=0.5)
-    search.plan["rounds"]["stack"] = 400
-    for fold, (train, rest) in enumerate(search.folds()):
-        begun = used()
-        member, p = search.fit([kind], fold, train, rest, 0.95 * TIME_BUDGET)[kind]
-        if kind.stopped or used() + (used() - begun) > 0.9 * TIME_BUDGET:
-            return chosen, mixed
-        search.add(kind, rest, member, p)
-    tried = {share: (1 - share) * mixed + share * kind.sums for share in (0.0, 0.25, 0.5, 0.75)}
-    losses = {share: loss(search.y, p) for share, p in tried.items()}
-    share = min(losses, key=losses.get)
-    if losses[share] >= 0.99 * losses[0.0]:
-        return chosen, mixed
-    search.kinds = [*search.kinds, kind]  # the last, as it sees what the others say
-    return {name: (1 - share) * weight for name, weight in chosen.items()} | {"stack": share}, tried[share]
-
-
-def on_all_rows(search, chosen, p):
-    """Of a sampled table: boosting on as many rows as the time allows; (kinds, name -> predictions).
-
-    Judged on the rows that the first fold has kept aside, beside the blend of the sample, which predicts p for them.
-    """
-    whole, rest = Search(*search.whole, search.plan, []), search.rows[search.survey]
-    others = np.setdiff1d(np.arange(len(whole.y)), rest)
-    kinds, found = [], {"sample": p}
-    for kind in [kind for kind in search.kinds if kind.cost and kind.name in chosen]:
-        rate = kind.seconds[0] / len(search.y)  # seconds for each row of the sample
-        count = min(len(others), int((0.8 * TIME_BUDGET - used()) / (1.5 * rate)))
-        if count > 1.3 * len(search.y):
-            some = np.sort(np.random.default_rng(SEED).permutation(others)[:count])
-            larger = Kind(f"{kind.name}_{count}_rows", kind.fit, **kind.options)
-            member, values = whole.fit([kind], -2, some, rest, 0.9 * TIME_BUDGET)[kind]
-            larger.members, larger.seconds = [member], [kind.seconds.pop()]
-            kinds, found = [*kinds, larger], found | {larger.name: values}
-    return kinds, found
-
-
-def finish(search):
-    """Save the best of what is there, with what has to be fitted on all rows; (rows, name -> predictions)."""
-    rows, found, chosen, mixed = search.mix()
-    if STACKED and LOADED and len(rows) == len(search.y) >= 1000 and not search.cut:
-        chosen, mixed = stack(search, chosen, mixed)
-    every = np.arange(len(search.y))
-    for kind in [kind for kind in search.kinds if kind.name in chosen and kind.refit]:
-        if BY_TIME:  # no folds back these up
-            seeds = range(SEED, SEED + 3) if kind.cost else [SEED]
-            fits = [search.fit([kind], -1, every, [], 0.96 * TIME_BUDGET, seed) for seed in seeds]
-            kind.members = [made[kind][0] for made in fits]
+        counts[rest] += 1
+        if ABSOLUTE:
+            dummy[rest] += np.median(y[train])
+        elif REGRESSION:
+            dummy[rest] += y[train].mean()
+        elif RANKED:  # the same for all, as shares are no ranks
+            dummy[rest] += np.bincount(y, minlength=len(CLASSES)) / len(y)
         else:
-            kind.members = [search.fit([kind], -1, every, [], 0.96 * TIME_BUDGET)[kind][0]]
-    if LARGE and not BY_TIME and search.whole:
-        place = np.searchsorted(rows, search.survey)
-        kinds, heard = on_all_rows(search, chosen, mixed[place])
-        shares = blend(search.y[search.survey], heard)
-        if set(shares) - {"sample"}:
-            rest = shares.pop("sample", 0.0)
-            rows, found = search.survey, {name: p[place] for name, p in found.items()} | heard
-            mixed = rest * heard["sample"] + sum(share * heard[name] for name, share in shares.items())
-            chosen = {name: rest * weight for name, weight in chosen.items() if rest} | shares
-            search.kinds = [*search.kinds, *kinds]
-    if len(chosen) > 1:
-        found["ensemble"] = mixed
-    search.keep(rows, chosen, mixed)
+            dummy[rest] += np.bincount(y[train], minlength=len(CLASSES)) / len(train)
+        for place, (kind, (member, p, seconds)) in enumerate(made.items(), 1):
+            one = found.setdefault(kind, SimpleNamespace(members=[], rounds=[], seconds=[], sums=0.0 * dummy))
+            one.sums[rest] += p
+            one.seconds.append(seconds)
+            one.members = [member] if BY_TIME or COMPACT or kind == "extra_trees" else [*one.members, member]
+            if BY_TIME or COMPACT:  # how many rounds were best, counted from 0 or 1
+                one.rounds.append(getattr(member[1], "best_iteration_", 0) or getattr(member[1], "best_iteration", 0))
+            value, total = round(float(measure(y[rest], p)), 5), len(splits)
+            tell("fold", model=kind, fold=fold, folds=total, name=METRIC, value=value, seconds=round(seconds, 2))
+            text = f"{kind}, fold {fold + 1} of {total}"
+            tell("progress", done=fold * len(made) + place, total=total * len(made), text=text)
+        kinds = list(made)
+        if fold == 0:
+            said = {kind: one.sums[rest] for kind, one in found.items()}
+            chosen, mixed = blend(y[rest], said)
+            rule = rule_of(y[rest], mixed)
+            save({kind: (weight, found[kind].members) for kind, weight in chosen.items()}, rule)
+            save_out_of_fold("oof", frame.index[rest], mixed, rule)
+            if SIEVED:
+                losses = {kind: loss(y[rest], p) for kind, p in said.items()}
+                limit = 0.85 * min(losses.values()) + 0.15 * loss(y[rest], dummy[rest])
+                kinds = [kind for kind in kinds if kind in chosen or losses[kind] < limit]
+    if gone := [kind for kind in KINDS if kind not in kinds]:
+        print(f"Left out after the first fold, as others did better or no time was left: {', '.join(gone)}")
+    rows = np.flatnonzero(counts)
+    said = {kind: found[kind].sums[rows] / counts[rows] for kind in kinds}
+    return found, rows, said, dummy[rows] / counts[rows], cut
+
+
+def stack(data, parts, said, mixed):
+    """Parts and blend with a model that learns from what they say, too, if the loss on unseen rows gains 1 %."""
+    frame, y, weights = data
+    wider, members, p = (beside(frame, {kind: said[kind] for kind in parts}), y, weights), [], 0.0 * mixed
+    for fold, (train, rest) in enumerate(split(frame, y)):
+        begun, until = used(), 0.9 * TIME_BUDGET
+        member, p[rest], _ = fit(wider, ["stack"], train, rest, fold, until, rounds=400, rate=0.125)["stack"]
+        members.append(member)
+        if 2 * used() - begun > until:
+            return parts, mixed
+    shares, both = blend(y, {"others": mixed, "stack": p})
+    if loss(y, both) >= 0.99 * loss(y, mixed):
+        return parts, mixed
+    others = {kind: (shares.get("others", 0.0) * weight, one) for kind, (weight, one) in parts.items()}
+    return others | {"stack": (shares["stack"], members)}, both
+
+
+def on_all_rows(whole, parts, found, sample, rest, p):
+    """Of a sampled table: boosting on as many rows as time allows joins in; (parts, blend, kind -> predictions).
+
+    It is weighed on rows that the first fold kept aside, of which the blend of the sample says p.
+    """
+    table, y, weights = whole
+    data, others, said, made = (tidy(table), y, weights), np.setdiff1d(np.arange(len(y)), rest), {"sample": p}, {}
+    for kind in parts:
+        if kind in ("lightgbm", "lightgbm_small", "xgboost", "catboost"):
+            a_row = found[kind].seconds[0] / sample  # seconds
+            count = min(len(others), int((0.8 * TIME_BUDGET - used()) / (1.5 * a_row)))
+            if count > 1.3 * sample:
+                rows, name = np.sort(np.random.default_rng(SEED).permutation(others)[:count]), f"{kind}_{count}_rows"
+                made[name], said[name], _ = fit(data, [kind], rows, rest, -2, 0.9 * TIME_BUDGET)[kind]
+    shares, mixed = blend(y[rest], said)
+    old = shares.pop("sample", 0.0)
+    parts = {kind: (old * weight, members) for kind, (weight, members) in parts.items() if old}
+    return parts | {kind: (share, [made[kind]]) for kind, share in shares.items()}, mixed, said
+
+
+def finish(data, whole, found, rows, said, dummy, cut):
+    """Save the best blend of what the folds have found, and say how good each kind of model was on unseen rows."""
+    frame, y = data[:2]
+    chosen, mixed = blend(y[rows], said)
+    every, until = np.arange(len(y)), 0.96 * TIME_BUDGET
+    if BY_TIME:  # the latest rows matter; three seeds, as no folds back these up
+        for kind in chosen:
+            how = {"rounds": int(1.1 * max(found[kind].rounds)) + 1, "fold": -1, "until": until}
+            made = [fit(data, [kind], every, [], seed=SEED + turn, **how)[kind] for turn in range(3)]
+            found[kind].members = [member for member, *_ in made]
+    elif COMPACT:
+        for kind in chosen:
+            how = {"rounds": int(1.1 * np.mean(found[kind].rounds)) + 1, "fold": -1, "until": until}
+            found[kind].members = [fit(data, [kind], every, [], **how)[kind][0]]
+    elif FOREST and "extra_trees" in chosen:  # once, as it is large
+        found["extra_trees"].members = [fit(data, ["extra_trees"], every, [], -1, until)["extra_trees"][0]]
+    parts = {kind: (weight, found[kind].members) for kind, weight in chosen.items()}
+    if STACKED and "lightgbm" in KINDS and len(rows) == len(y) and not cut:
+        parts, mixed = stack(data, parts, said, mixed)
+    if LARGE and not BY_TIME:
+        rest = split(frame, y)[0][1]
+        at = np.searchsorted(rows, rest)
+        parts, mixed, heard = on_all_rows(whole, parts, found, len(y), frame.index[rest], mixed[at])
+        rows, said, dummy = rest, {kind: p[at] for kind, p in said.items()} | heard, dummy[at]
+    if len(parts) > 1:
+        said["ensemble"] = mixed
+    y, rows = y[rows], frame.index[rows]
+    rule = rule_of(y, mixed)
+    save(parts, rule)
+    save_out_of_fold("oof", rows, mixed, rule)
     if LABELLED:
-        rule = rule_of(search.y[rows], mixed)
-        if np.ptp(rule):
-            print(f"Labels are decided to suit {METRIC}: {dict(zip(CLASSES, rule.round(3).tolist(), strict=True))}")
-    print("The saved model:", ", ".join(f"{name} {weight:.0%}" for name, weight in chosen.items()))
-    return rows, found
-
-
-def report(search, rows, found):
-    """The leaderboard on validation rows, their predictions by model, and which columns the model needs."""
-    y, found = search.y[rows], found | {"dummy": search.guessed[rows] / search.guesses[rows, None]}
-    some = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:20_000])
-    scores, seconds = {}, {"dummy": 0.0} | {kind.name: sum(kind.seconds) for kind in search.kinds}
-    for name, p in found.items():
+        factors = dict(zip(CLASSES, rule.round(3).tolist(), strict=True))
+        print(f"Labels are decided to suit {METRIC}: {factors}")
+    print("The saved model:", ", ".join(f"{kind} {weight:.0%}" for kind, (weight, _) in parts.items()))
+    board, some = [], np.sort(np.random.default_rng(SEED).permutation(len(y))[:20_000])
+    for kind, p in (said | {"dummy": dummy}).items():
         rule = rule_of(y, p)
-        scores[name] = measure(y, p * rule) if LABELLED else measure(y, p)
-        if name != "dummy":  # so that whoever reads the leaderboard can tell a win from luck
-            save_out_of_fold(search.rows[rows[some]] if LARGE else rows[some], p[some], rule, f"oof_{name}")
-    order = sorted(scores, key=scores.get, reverse=METRIC == "r2" if REGRESSION else not CHANCES)
-    board = [{"model": n, "cv_score": round(scores[n], 5), "seconds": round(seconds.get(n, used()), 2)} for n in order]
-    note = f"The clock ran out: {search.cut}; with more time scores may differ."
-    tell("leaderboard", rows=board, **({"note": note} if search.cut else {}))
-    print(note if search.cut else "All went by the plan.")
-    roles = {"number": NUMBERS, "category": CATEGORIES, "date": DATES, "text": TEXTS}
-    schema = {"target": TARGET, "features": {name: role for role, names in roles.items() for name in names}}
-    if not REGRESSION:
-        schema["classes"] = CLASSES
-    MODEL.with_name("schema.json").write_text(json.dumps(schema, indent=1, ensure_ascii=False), encoding="utf-8")
-    print(f"Done after {used():.1f} of {TIME_BUDGET:g} s")
+        value = round(float(measure(y, p * rule) if LABELLED else measure(y, p)), 5)
+        seconds = round(sum(found[kind].seconds), 2) if kind in found else 0.0
+        board.append({"model": kind, "cv_score": value, "seconds": seconds})
+        if kind != "dummy":  # so that whoever reads the leaderboard can tell a win from luck
+            save_out_of_fold(f"oof_{kind}", rows[some], p[some], rule)
+    board.sort(key=lambda row: row["cv_score"], reverse=not LESS_IS_BETTER)
+    note = f"The clock ran out: {cut}; with more time scores may differ." if cut else "All went by the plan."
+    tell("leaderboard", rows=board, **({"note": note} if cut else {}))
+    print(f"{note} Done after {used():.1f} of {TIME_BUDGET:g} s")
 
 
 def main():
     """From the table to a model that is there early and is replaced by better ones."""
     warnings.filterwarnings("ignore", module="sklearn")  # "not converged": the validation rows judge that
-    table = pd.read_parquet("inputs/train.parquet")
+    table = pd.read_parquet("inputs/train.parquet").reset_index(drop=True)
     if REGRESSION:
         y = table[TARGET].to_numpy().astype(float)
     else:
         y = table[TARGET].map({label: code for code, label in enumerate(CLASSES)}).to_numpy().astype(int)
     weights = pd.read_parquet("inputs/weights.parquet")["weight"].to_numpy()
-    kinds = all_kinds()
-    plan = make_plan(min(len(y), MOST_ROWS) if LARGE else len(y), kinds)
-    with threadpool_limits(plan["threads"] if BIG else 1):
-        first(table, y, weights, plan, kinds[0])
-        if LARGE and len(y) > MOST_ROWS:
-            rows = np.sort(np.random.default_rng(SEED).permutation(len(y))[:MOST_ROWS])
-            print(f"Searched on {len(rows):,} of {len(y):,} rows, drawn at random")
-            plan |= {"folds": 5, "search": 0.4}
-            search = Search(table.iloc[rows], y[rows], weights[rows], plan, kinds)
-            search.rows, search.whole = rows, (table, y, weights)
-        else:
-            search = Search(table, y, weights, plan, kinds)
-        learn(search)
-        report(search, *finish(search))
+    threadpool_limits(N_JOBS if BIG else 1)
+    drawn = np.random.default_rng(SEED).permutation(len(y))
+
+    # A usable model soon, whatever happens later: few rounds on at most 10,000 rows.
+    some = np.sort(drawn[:10_000])
+    data = tidy(table.iloc[some]), y[some], weights[some]
+    made = fit(data, KINDS[:1], np.arange(len(some)), [], -1, 0.3 * TIME_BUDGET, rounds=60, rate=0.15)
+    rule = (y.min(), y.max()) if REGRESSION else np.ones(len(CLASSES))
+    save({KINDS[0]: (1.0, [made[KINDS[0]][0]])}, rule)
+    roles = {"number": NUMBERS, "category": CATEGORIES, "date": DATES, "text": TEXTS}
+    schema = {"target": TARGET, "features": {name: role for role, names in roles.items() for name in names}}
+    if not REGRESSION:
+        schema["classes"] = CLASSES
+    MODEL.with_name("schema.json").write_text(json.dumps(schema, indent=1, ensure_ascii=False), encoding="utf-8")
+    print(f"A first model can be used after {used():.1f} s, made of {len(some):,} of {len(y):,} rows", flush=True)
+
+    if LARGE:
+        some = np.sort(drawn[:MOST_ROWS])
+        print(f"Searched on {len(some):,} of {len(y):,} rows, drawn at random")
+        data = tidy(table.iloc[some]), y[some], weights[some]
+    else:
+        data = tidy(table), y, weights
+    if BY_TIME and HAS_DATES:
+        data = lasting(data[0]), *data[1:]
+    whole = table, y, weights
+    finish(data, whole, *learn(data, KINDS))
 
 
 if __name__ == "__main__":

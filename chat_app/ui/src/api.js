@@ -1,9 +1,11 @@
 // The thin REST door: what the cards say to the server, and what they fetch.
 
 /** Say something to a project. Returns {accepted, sentence}; never throws: a refused or lost request is an answer, too. */
-export async function tell(project, verb, body = {}) {
+export const tell = (project, verb, body = {}) => post(`/api/projects/${project}/${verb}`, body);
+
+async function post(path, body) {
   try {
-    const response = await fetch(`/api/projects/${project}/${verb}`, {
+    const response = await fetch(path, {
       method: "POST",
       credentials: "same-origin",
       headers: { "Content-Type": "application/json" },
@@ -36,6 +38,20 @@ export function fileJson(project, digest) {
 /** The kinds of model and the templates that can be chosen; asked anew each time, as templates are saved in between. */
 export const modelCatalogue = () =>
   fetch("/api/models", { credentials: "same-origin" }).then((response) => (response.ok ? response.json() : Promise.reject(new Error(`${response.status}`))));
+
+const MODELS = "/api/language-models";
+
+/** Who is asked, what may leave, what it may cost; no keys. */
+export const languageModels = () => fetch(MODELS, { credentials: "same-origin" }).then((response) => (response.ok ? response.json() : Promise.reject(new Error(`${response.status}`))));
+
+/** Change what may leave or what it may cost: {accepted, sentence, settings}. */
+export const changeLanguageModels = (fields) => post(MODELS, fields);
+
+/** Change who is asked for a role: {accepted, sentence, settings}. */
+export const configureRole = (role, fields) => post(`${MODELS}/roles/${role}`, fields);
+
+/** Try a role: what came of it, or {accepted: false, sentence} when not even that could be asked. */
+export const testRole = (role, what) => post(`${MODELS}/roles/${role}/test`, { what });
 
 /** A text file of the project, by its SHA-256. */
 export const fileText = (project, digest) =>

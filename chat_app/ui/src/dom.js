@@ -9,6 +9,8 @@ import download from "lucide-static/icons/download.svg";
 import file from "lucide-static/icons/file-text.svg";
 import fileCode from "lucide-static/icons/file-code-2.svg";
 import flask from "lucide-static/icons/flask-conical.svg";
+import gear from "lucide-static/icons/settings.svg";
+import gauge from "lucide-static/icons/gauge.svg";
 import handshake from "lucide-static/icons/clipboard-check.svg";
 import hash from "lucide-static/icons/hash.svg";
 import image from "lucide-static/icons/chart-column.svg";
@@ -17,6 +19,10 @@ import notebook from "lucide-static/icons/notebook-text.svg";
 import panel from "lucide-static/icons/panel-right-open.svg";
 import pause from "lucide-static/icons/hand.svg";
 import pencil from "lucide-static/icons/pencil.svg";
+import up from "lucide-static/icons/arrow-up.svg";
+import down from "lucide-static/icons/arrow-down.svg";
+import tree from "lucide-static/icons/git-branch.svg";
+import list from "lucide-static/icons/list-ordered.svg";
 import play from "lucide-static/icons/play.svg";
 import question from "lucide-static/icons/circle-question-mark.svg";
 import shield from "lucide-static/icons/shield-check.svg";
@@ -32,8 +38,9 @@ import warning from "lucide-static/icons/triangle-alert.svg";
 import user from "lucide-static/icons/user.svg";
 
 const ICONS = {
-  archive, calendar, check, chevron, circle, cross, dash, download, file, fileCode, flask, handshake, hash, image, loader,
-  model, notebook, panel, pause, pencil, play, question, shield, stop, table, tags, target, text, toggle, user, warning,
+  archive, calendar, check, chevron, circle, cross, dash, down, download, file, fileCode, flask, gauge, gear, handshake, hash,
+  image, list, loader, model, notebook, panel, pause, pencil, play, question, shield, stop, table, tags, target, text, toggle,
+  tree, up, user, warning,
 };
 
 /** h("div", {class: "a", onclick: f}, "text", child): null and false children are left out. */

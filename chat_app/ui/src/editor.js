@@ -18,6 +18,8 @@ const look = EditorView.theme({
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "hsl(var(--primary) / .25) !important" },
   ".cm-tooltip": { backgroundColor: "hsl(var(--popover))", color: "hsl(var(--popover-foreground))", border: "1px solid hsl(var(--border))", borderRadius: "8px" },
   ".cm-deletedChunk": { backgroundColor: "hsl(var(--destructive) / .12)" },
+  ".cm-collapsedLines": { background: "hsl(var(--muted)) !important", color: "hsl(var(--muted-foreground)) !important" },
+  ".cm-collapsedLines:before, .cm-collapsedLines:after": { content: '""', margin: 0 },
   ".cm-changedLine": { backgroundColor: "hsl(var(--primary) / .10) !important" },
 });
 

@@ -45,3 +45,6 @@ export function bytes(value) {
 }
 
 export const clock = (iso) => (iso ? new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "");
+
+/** In the unit of the configured prices, which nobody has told us. */
+export const money = (value) => (value >= 0.1 ? value.toFixed(2) : Number(value.toPrecision(2)).toString());

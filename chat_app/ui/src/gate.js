@@ -25,7 +25,7 @@ export function gateCard({ kind, symbol, title, note }) {
       root.dataset.action = decided?.action ?? "";
       if (before !== root.dataset.status) root.dataset.folded = String(!open);
       const who = decided?.by === "policy" ? "by the project's settings" : clock(decided?.at);
-      fill(state, open ? [icon("pause"), "Waiting for you"] : [icon(decided?.action === "reject" ? "cross" : "check"), `${DONE[decided?.action] ?? "Closed"} ${who ? `· ${who}` : ""}`]);
+      fill(state, open ? [icon("pause"), "Waiting for you"] : decided && [icon(decided?.action === "reject" ? "cross" : "check"), `${DONE[decided?.action] ?? "Closed"} ${who ? `· ${who}` : ""}`]);
     },
   };
 }

@@ -5,7 +5,7 @@ const early = new Map(); // project -> patches that came before the first snapsh
 
 export function liveState(project) {
   if (!projects.has(project)) {
-    projects.set(project, { seq: -1, state: "idle", stages: [], run: null, progress: null, leaderboard: null, files: [], scores: [], curves: [], folds: [], log: [] });
+    projects.set(project, { seq: -1, state: "idle", stages: [], run: null, progress: null, leaderboard: null, files: [], scores: [], curves: [], folds: [], log: [], models: null });
   }
   return projects.get(project);
 }

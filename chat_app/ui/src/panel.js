@@ -4,6 +4,7 @@ import { colours, foldScores, learningCurves } from "./curves.js";
 import { button, fill, h, icon } from "./dom.js";
 import { bytes, clock, metricName, modelName, number, progressText, seconds } from "./format.js";
 import { liveState, take } from "./live.js";
+import { meter } from "./meter.js";
 
 const STATES = { running: "Working", waiting: "Waiting for you", done: "Done", failed: "Did not work", stopped: "Stopped", rejected: "Rejected", idle: "Ready" };
 const MARKS = { PENDING: "circle", IN_PROGRESS: "loader", WAITING_CONFIRMATION: "pause", COMPLETED: "check", SKIPPED: "dash", FAILED: "cross" };
@@ -19,7 +20,8 @@ export function runPanel(props, say) {
   const progress = h("div", { class: "mw-progress", hidden: true });
   const bar = h("div", { class: "mw-tabs", role: "tablist" });
   const body = h("div", { class: "mw-tab-body" });
-  const root = h("section", { class: "mw-panel", "data-project": props.project }, head, stages, progress, h("div", { class: "mw-tabbed" }, bar, body));
+  const models = h("div", {});
+  const root = h("section", { class: "mw-panel", "data-project": props.project }, head, models, stages, progress, h("div", { class: "mw-tabbed" }, bar, body));
   const quiet = h("p", { class: "mw-faint" }, "Learning curves and fold scores appear here while models are trained.");
   const live = h("div", { class: "mw-live" }, quiet, curves.root, folds.root);
   let view = "live";
@@ -46,7 +48,8 @@ export function runPanel(props, say) {
     queued = false;
     const state = liveState(props.project);
     root.dataset.state = state.state;
-    if (changed("head", [state.state, state.run, state.isolation])) drawHead(head, state, props.project);
+    if (changed("head", [state.state, state.run, state.isolation, refused(state)])) drawHead(head, state, props.project);
+    if (changed("models", state.models)) fill(models, meter(state.models, models.querySelector("details")?.open));
     if (changed("stages", state.stages)) drawStages(stages, state.stages);
     if (changed("progress", [state.progress, state.state])) drawProgress(progress, state);
     // what matters now is in front, until the user has chosen
@@ -71,11 +74,15 @@ export function runPanel(props, say) {
   return { root, update: (next) => (take(next.project, next.panel), soon()), live: soon };
 }
 
+/** What was asked for is not possible here: answered, and nothing was done. */
+const refused = (state) => state.state === "done" && state.stages.some((one) => one.stage === "PARSE_INTENT" && one.status === "SKIPPED");
+
 function drawHead(head, state, project) {
   const busy = state.state === "running";
+  const words = refused(state) ? "Answered" : state.state === "done" && state.stages.every((one) => one.status === "PENDING") ? STATES.idle : (STATES[state.state] ?? state.state);
   fill(
     head,
-    h("span", { class: `mw-pill mw-is-${state.state}`, "data-run-state": state.state }, busy && icon("loader", "mw-spin"), state.state === "done" && state.stages.every((one) => one.status === "PENDING") ? STATES.idle : (STATES[state.state] ?? state.state)),
+    h("span", { class: `mw-pill mw-is-${refused(state) ? "idle" : state.state}`, "data-run-state": state.state }, busy && icon("loader", "mw-spin"), words),
     state.run?.isolation && h("span", { class: "mw-faint mw-clip", title: state.run.isolation }, icon("shield"), state.run.isolation),
     h("span", { class: "mw-grow" }),
     busy && stopButton(project),

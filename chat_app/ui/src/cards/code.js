@@ -15,7 +15,7 @@ export function codeCard(props) {
   function update(next) {
     card.settle(next.open, next.decided);
     const { code, attempt, author } = next.payload;
-    card.rename(attempt > 1 ? `Training script, attempt ${attempt}` : "Training script", `${plural(code === undefined ? next.payload.lines : code.trimEnd().split("\n").length, "line")} · ${AUTHORS[author] ?? author}`);
+    card.rename(titleOf(next.gate, attempt), `${plural(code === undefined ? next.payload.lines : code.trimEnd().split("\n").length, "line")} · ${AUTHORS[author] ?? author}`);
     card.root.dataset.gate = next.gate;
     const now = JSON.stringify([next.payload, next.open, next.title]);
     if (now === last) return;
@@ -59,7 +59,7 @@ function content(props) {
     fill(bar, props.open && [
       button(blocked ? "Run it anyway" : "Approve", { kind: blocked ? "warning" : "primary", symbol: blocked ? "warning" : "check", "data-action": "approve", ...refused, onclick: () => send({ action: "approve" }) }),
       !blocked && button("Approve the rest", { "data-action": "approve-rest", ...never(forbidden), title: "Do not ask again in this project", onclick: () => send({ action: "approve_rest" }) }),
-      button("Edit", { symbol: "pencil", "data-action": "edit", onclick: editing }),
+      props.gate !== "script" && button("Edit", { symbol: "pencil", "data-action": "edit", onclick: editing }), // of the search: taken over when that is over
       ...rejecting(send),
     ]);
   }
@@ -103,6 +103,12 @@ const EFFECTS = { network: "Network", reads: "Reads", writes: "Writes" };
 
 function effectList(effects) {
   return Object.entries(effects).map(([name, value]) => h("span", { class: "mw-effect", "data-effect": name }, h("small", {}, EFFECTS[name] ?? name.replaceAll("_", " ")), String(value)));
+}
+
+function titleOf(gate, attempt) {
+  if (gate === "script") return "A script of the improvement search";
+  if (gate === "analysis") return attempt > 1 ? `Script for your question, number ${attempt}` : "Script for your question";
+  return attempt > 1 ? `Training script, attempt ${attempt}` : "Training script";
 }
 
 /** The usual question needs no words: the buttons ask it. */

@@ -3,6 +3,7 @@ import { button, fill, fold, h, icon } from "../dom.js";
 import { metricName, modelName, plural, seconds } from "../format.js";
 import { decider, gateCard, never, rejecting, runsIn } from "../gate.js";
 import { reveal } from "../store.js";
+import { changedFormulas, formulaPart, proposalList } from "./advice.js";
 import { blueprintPart, changedBlueprint } from "./blueprint.js";
 import { loadModels, modelOrder, modelPart } from "./model.js";
 
@@ -50,6 +51,7 @@ function form(props) {
     for (const name of Object.keys(draft)) if (JSON.stringify(draft[name]) !== JSON.stringify(contract[name])) patch[name] = draft[name];
     if (patch.columns) patch.columns = changedColumns(draft, contract);
     if ("model" in patch) patch.model = modelOrder(draft.model);
+    if (patch.formulas) patch.formulas = changedFormulas(draft.formulas, contract.formulas ?? []);
     if (patch.blueprint) patch.blueprint = changedBlueprint(draft.blueprint, contract.blueprint);
     return patch;
   }
@@ -93,7 +95,7 @@ function form(props) {
     fill(fields, fieldList(form));
     fill(model, modelPart(form, { field, select }));
     fill(more, furtherFields(form));
-    fill(columns, columnChips(form), blueprintPart(form, { check, numeric, field }));
+    fill(columns, columnChips(form), blueprintPart(form, { check, numeric, field }), formulaPart(form, { check }));
     touched();
   }
 
@@ -103,12 +105,17 @@ function form(props) {
     h("p", { class: "mw-lead" }, ...sentence(contract)),
     problems.length > 0 && h("ul", { class: "mw-problems" }, problems.map((problem) => h("li", {}, icon("warning"), problem))),
     fieldset,
-    contract.assumptions?.length > 0 && h("div", { class: "mw-assumptions" }, h("b", {}, "Assumed: "), contract.assumptions.join(" ")),
+    proposalList(props.payload.proposals, props.open && ((made) => (typed.size > 0 ? (words.textContent = "Please correct what is marked first.") : send({ action: "edit", contract: { ...changes(), ...made } })))),
+    assumed(contract.assumptions).length > 0 && h("div", { class: "mw-assumptions" }, h("b", {}, "Assumed: "), assumed(contract.assumptions).join(" ")),
     runsIn(props.payload.runs_in),
+    props.payload.models && h("div", { class: "mw-runs-in", "data-forecast": "" }, h("p", {}, icon("gauge"), h("span", {}, h("small", {}, "Language models "), props.payload.models))),
     words,
     bar,
   ];
 }
+
+/** What was advised and not done stands in the list above already. */
+const assumed = (sentences) => (sentences ?? []).filter((one) => !one.startsWith("Advised and not done: "));
 
 /** Only what was changed: the server plans the rest, e.g. when the target is another one. */
 function changedColumns(draft, contract) {
@@ -172,6 +179,10 @@ function fieldList(form) {
 }
 
 /** Rarely changed, hence folded away. */
+const searchTime = (value) => (value === null || value === undefined ? "" : String(value));
+const searchTimes = (now) => [...new Set(["", "0", "60", "300", "900", searchTime(now)])];
+const searchWords = (value) => (value === "" ? "none" : value === "0" ? "in the time that is left" : `${seconds(Number(value))} more`);
+
 function furtherFields(form) {
   const { props, contract, draft } = form;
   const planned = draft.target !== contract.target || draft.task !== contract.task;
@@ -179,6 +190,7 @@ function furtherFields(form) {
   return [
     field("One row is", textual(form, "row_unit"), "What a row of the table stands for."),
     field("Weight of a row", select("weight_column", ["", ...draft.columns.filter((column) => column.role === "number").map((column) => column.name)], draft.weight_column ?? "", (value) => form.set("weight_column", value || null), (name) => name || "all rows count the same"), "Its numbers weigh the training rows; it is no feature, and the score counts every row once."),
+    field("Improvement search", select("improve_seconds", searchTimes(contract.improve_seconds), searchTime(draft.improve_seconds), (value) => form.set("improve_seconds", value === "" ? null : Number(value)), searchWords), "A language model tries to better the recipe's script. Without one that writes scripts there is no search."),
     !planned && draft.metric === contract.metric && field("Cost of errors", textual(form, "cost_of_errors"), "Which mistakes are expensive."),
     !planned && draft.metric === contract.metric && field("Reported as well", h("div", { class: "mw-checks" }, metrics.map((name) => check(`also-${name}`, metricName(name), (draft.also ?? []).includes(name), (on) => form.set("also", on ? [...(draft.also ?? []), name] : draft.also.filter((one) => one !== name)))))),
   ];

@@ -22,7 +22,7 @@ export function resultCard(props, say) {
     const complete = next.ideas?.length > 0;
     if (complete && !answered) reveal(() => root.closest(".step") ?? root, next.project);
     answered = complete;
-    fill(root, headline(next), next.verdict && h("p", { class: "mw-verdict-text" }, next.verdict.text), h("div", { class: "mw-card-body" }, details(next, tab, (id) => (tab = id))), foot(next, say));
+    fill(root, headline(next), next.verdict && h("p", { class: "mw-verdict-text" }, next.verdict.text), remarks(next.verdict?.remarks), h("div", { class: "mw-card-body" }, details(next, tab, (id) => (tab = id))), foot(next, say));
   }
   reveal(() => root, props.project);
   update(props);
@@ -40,6 +40,13 @@ function headline({ score, verdict, looks }) {
     h("div", { class: "mw-score", "data-score": metric.value }, h("small", {}, `${metricName(metric.name)} on ${score.rows ? count(score.rows) : ""} sealed rows`), h("strong", {}, number(metric.value)), h("span", { class: "mw-faint" }, `95 %: ${number(metric.ci_low)} to ${number(metric.ci_high)}`)),
     h("div", { class: "mw-against" }, verdict && h("span", { class: `mw-pill ${MOODS[score.comparison] ?? ""}`, "data-verdict": verdict.verdict }, verdict.verdict), intervals(metric, baseline), h("div", { class: "mw-also" }, (also ?? []).map((one) => h("span", {}, `${metricName(one.name)} `, h("b", {}, number(one.value)))), looks > 1 && h("span", { title: "How often these sealed rows have judged a model. Every look makes the score a little less independent." }, `look ${looks} at the sealed rows`))),
   );
+}
+
+/** What a language model would warn of; the verdict above is the product's own. */
+function remarks(list) {
+  if (!list?.length) return null;
+  const about = (one) => one.figure.replace(/^chart_/, "").replaceAll("_", " ");
+  return h("div", { class: "mw-verdict-text", "data-remarks": list.length }, h("b", {}, `${list[0].by} remarks:`), h("ul", {}, list.map((one) => h("li", {}, `${one.sentence} `, h("small", { class: "mw-faint" }, `(${one.kind}, about ${about(one)})`)))));
 }
 
 const MAIN = ["train.py", "notebook.ipynb", "report.md"];
