@@ -62,8 +62,14 @@ def _objects(text: str) -> Iterator[Any]:
         tried += 1
         try:
             found, end = decoder.raw_decode(plain, at)
+            found = _printable(found)
         except (ValueError, RecursionError):
             end = at + 1
         else:
             yield found
         at = plain.find("{", end)
+
+
+def _printable(found: Any) -> Any:
+    """Halves of characters ("\\ud800") become question marks: they are JSON, and nothing that can be stored."""
+    return json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))

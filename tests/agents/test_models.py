@@ -14,6 +14,7 @@ from agents.llm.breaker import Breaker
 from agents.llm.calling import call, new_client
 from agents.llm.egress import Shown, shown
 from agents.llm.endpoint import Abilities, Endpoint, Memory
+from agents.llm.salvage import value_in
 from agents.llm.spending import Allowance, Call, Spending
 from agents.llm.trouble import Trouble
 from agents.models import Models
@@ -434,3 +435,11 @@ async def test_a_column_named_by_personal_data_has_another_name_outside(server: 
     assert checked == ["b", name]
     assert name not in b"".join(server.heard).decode()
     assert b"".join(server.heard).decode().count(alias) >= 4
+
+
+def test_half_a_character_is_no_reason_to_fail_later() -> None:
+    class Word(BaseModel):
+        word: str
+
+    found = value_in(r'Well: {"word": "b\ud800c \ud83d\ude00"}', Word)
+    assert found.word.encode() == "b?c 😀".encode()
