@@ -1,6 +1,7 @@
 """Turns what a script reports while it works (untrusted) into events for the live charts."""
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -47,24 +48,31 @@ async def _run_and_tell(
     sandbox: Sandbox, job: Job, scribe: Scribe, tell: Callable[[Metric | Output], Event | None]
 ) -> Outcome:
     waiting: list[Event] = []
-    told = 0
-    last = asyncio.get_running_loop().time()
-    outcome: Outcome | None = None
-    async for item in sandbox.run(job):
-        if isinstance(item, Outcome):
-            outcome = item
-            continue
-        event = tell(item) if told < MAX_EVENTS else None
-        if event is not None:
-            told += 1
-            waiting.append(event)
-        if waiting and asyncio.get_running_loop().time() - last > FLUSH_SECONDS:
-            await scribe.say_live(job.id, waiting)
-            waiting, last = [], asyncio.get_running_loop().time()
-    await scribe.say_live(job.id, waiting)
+    told, over, outcome = 0, asyncio.Event(), None
+    writer = asyncio.create_task(_write_often(waiting, scribe, job.id, over))
+    try:
+        async for item in sandbox.run(job):
+            if isinstance(item, Outcome):
+                outcome = item
+            elif told < MAX_EVENTS and (event := tell(item)) is not None:
+                told += 1
+                waiting.append(event)
+    finally:
+        over.set()
+        await writer
     if outcome is None:
         raise SandboxBroken("The sandbox ended without an outcome.")
     return outcome
+
+
+async def _write_often(waiting: list[Event], scribe: Scribe, run: str, over: asyncio.Event) -> None:
+    """What waits goes into the log a few times a second, also while the script is silent; the rest at the end."""
+    while not over.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), FLUSH_SECONDS)
+        if batch := waiting[:]:
+            waiting.clear()
+            await scribe.say_live(run, batch)
 
 
 class LiveRun:

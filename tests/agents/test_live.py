@@ -1,13 +1,21 @@
 """What a script says about itself is heard only when it is well-formed, and believed only when it is our recipe."""
 
+import asyncio
 import math
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.context import Entry
 from agents.events import Leaderboard, MetricScalar, Progress, RunLog
-from agents.live import LiveRun
-from sandbox.base import Metric, Output
+from agents.live import LiveRun, run_and_tell
+from agents.scribe import Scribe
+from sandbox.base import Job, Metric, Outcome, Output
+from tests.agents.test_runner import Attempt, Log
+from tests.fakes import ScriptedSandbox
 
 GOOD = {"kind": "metric", "model": "m", "name": "auc", "value": 0.5, "step": 3, "fold": 1, "seconds": 0.1}
 
@@ -74,3 +82,32 @@ def test_long_names_are_cut() -> None:
     heard = LiveRun("run", "auc", verified=True).tell(Metric({**GOOD, "model": "m" * 10_000}))
     assert isinstance(heard, MetricScalar)
     assert len(heard.model) == 200
+
+
+class _Patient(ScriptedSandbox):
+    """Says a line, and nothing more until somebody has read it in the log."""
+
+    def __init__(self, read: asyncio.Event) -> None:
+        super().__init__()
+        self._read = read
+
+    async def run(self, _: Job) -> AsyncIterator[Output | Metric | Outcome]:
+        yield Output("stdout", "begun\n")
+        async with asyncio.timeout(20):
+            await self._read.wait()
+        yield Outcome("ok", "The script finished.", "scripted")
+
+
+async def test_a_line_is_told_while_the_script_is_silent(tmp_path: Path) -> None:
+    read = asyncio.Event()
+
+    class Reader(Log):
+        async def append(self, entries: Sequence[Entry]) -> None:
+            await super().append(entries)
+            read.set()
+
+    attempt = Attempt.of(_Patient(read), tmp_path)
+    scribe = Scribe(replace(attempt.context, journal=Reader()), {"metadata": {"langgraph_step": 1}}, "runner", "TRAIN")
+    job = Job("train-1", "print('begun')", {}, None)
+    done = await run_and_tell(attempt.context.sandbox, job, scribe, LiveRun("run", "roc_auc", verified=False).tell)
+    assert done.ok

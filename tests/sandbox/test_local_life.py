@@ -283,8 +283,9 @@ async def test_an_usher_that_is_killed_is_replaced_with_its_zygote_and_ends_its_
         run = sandbox.run(job("print('on', flush=True)\nimport time\ntime.sleep(600)"))
         await anext(run)
         tree = set(processes_of(os.getpid())) - others
-        (one,) = [pid for pid in tree if Path(f"/proc/{pid}/comm").read_text().strip() == usher.NAME]
-        os.kill(one, signal.SIGKILL)
+        born = Path(f"/proc/{min(tree)}/task/{min(tree)}/children").read_text().split()  # of the zygote
+        (one,) = [pid for pid in born if Path(f"/proc/{pid}/comm").read_text().strip() == usher.NAME]
+        os.kill(int(one), signal.SIGKILL)
         with pytest.raises(SandboxBroken):
             await anext(run)
         await wait_until_gone(tree, 5)

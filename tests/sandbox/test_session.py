@@ -211,12 +211,14 @@ def descriptors() -> int:
 
 async def test_a_session_leaves_no_descriptor_and_no_task(sandbox: LocalSandbox) -> None:
     await (await sandbox.serve(job(ECHO))).close()
+    await sandbox.stand()  # boxes that are being made hold descriptors as well
     before, tasks = descriptors(), len(asyncio.all_tasks())
     for _ in range(3):
         session = await sandbox.serve(job(ECHO))
         await ask(session)
         await session.close()
         await end_of(await serve(sandbox, "hear(); os.fork(); time.sleep(60)"), seconds=0.2)
+    await sandbox.stand()
     assert descriptors() == before
     assert len(asyncio.all_tasks()) == tasks
 
