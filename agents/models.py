@@ -274,6 +274,8 @@ class _Asking:
         on_text: Callable[[str], None],
     ) -> Said:
         endpoint, breaker = self._endpoint, self._models.breaker(self._endpoint)
+        if endpoint not in self._models.roles.get(self._role, ()):
+            raise Trouble("off", f"{endpoint.name} was taken out of the settings meanwhile.")
         letters = letters_of(question(messages, mode, schema))
         if estimated_tokens(letters) > 1.3 * endpoint.context_tokens:
             raise Trouble("overflow", f"The question is longer than {endpoint.name} can read.")
@@ -291,6 +293,7 @@ class _Asking:
                 trouble = trouble_of(error, endpoint.name)
                 if trouble is None:
                     breaker.gave_up()
+                    self._spending.calls.append(self._call(mode, letters, began, traffic, _left_alone(endpoint)))
                     raise
                 trouble = trouble.without(endpoint.key.get_secret_value())
                 (breaker.failed if trouble.kind in SICK else breaker.worked)()
@@ -302,13 +305,20 @@ class _Asking:
         return said
 
     async def _note(self, mode: Mode, letters: int, began: float, traffic: Traffic, came: Trouble | Said) -> Call:
+        found = self._call(mode, letters, began, traffic, came)
+        self._spending.calls.append(found)
+        if self._tell is not None:
+            await self._tell(found)
+        return found
+
+    def _call(self, mode: Mode, letters: int, began: float, traffic: Traffic, came: Trouble | Said) -> Call:
         """What a failed call cost is not known; its question is taken as paid where the server had taken it."""
         trouble = came if isinstance(came, Trouble) else None
         said = came if isinstance(came, Said) else None
         answered = trouble is not None and trouble.kind in _ANSWERING and not trouble.status
         tokens_in = said.tokens_in if said else estimated_tokens(letters) if answered else 0
         tokens_out = said.tokens_out if said else estimated_tokens(len(trouble.said)) if trouble and answered else 0
-        found = Call(
+        return Call(
             role=self._role,
             endpoint=self._endpoint.name,
             mode=mode,
@@ -325,10 +335,6 @@ class _Asking:
             masked=self._about.masked,
             pictures=self._about.pictures,
         )
-        self._spending.calls.append(found)
-        if self._tell is not None:
-            await self._tell(found)
-        return found
 
     def _trace(self, call: Call, asked: Sequence[BaseMessage], schema: type[BaseModel] | None, answer: str) -> None:
         trace_call(self._models.tracing, call, self._endpoint, asked, schema.__name__ if schema else "", answer)
@@ -364,6 +370,11 @@ def _hidden(message: BaseMessage, about: Shown) -> BaseMessage:
         return message.model_copy(update={"content": about.hidden(parts)})
     told = [{**p, "text": about.hidden(p["text"])} if isinstance(p, dict) and "text" in p else p for p in parts]
     return message.model_copy(update={"content": told})
+
+
+def _left_alone(endpoint: Endpoint) -> Trouble:
+    """Nobody waits for the answer any more: it is paid for all the same."""
+    return Trouble("timeout", f"{endpoint.name} had not answered when nobody waited for it any more.")
 
 
 def _pause(backoff: float) -> Callable[[RetryCallState], float]:

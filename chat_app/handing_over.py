@@ -40,8 +40,11 @@ async def finish(conductor: Conductor, project: str, destination: Destination, c
     if (steps := results_of(log)) and ended.outcome in ("done", "failed"):
         _hand_over_plan(conductor, project, destination, console, log, steps)
         _complain(steps)
+        told = any(step.status == "failed" for step in steps)
+        if ended.outcome == "failed" and not told and (failed := _last_failed(events)):  # Modelwright itself
+            raise CommandError(FAILED, failure_sentence(failed, events))
         return
-    failed = next((event for event in reversed(events) if isinstance(event, Failed)), None)
+    failed = _last_failed(events)
     if failed is not None:
         code = BAD_INPUT if failed.culprit == "user" else FAILED
         raise CommandError(code, failure_sentence(failed, events))
@@ -53,6 +56,10 @@ async def finish(conductor: Conductor, project: str, destination: Destination, c
             _deliver_answer(destination, _files(conductor, project, log), log, console)
         return
     _hand_over(destination, _files(conductor, project, log), log, [""], console)
+
+
+def _last_failed(events: Sequence[Event]) -> Failed | None:
+    return next((event for event in reversed(events) if isinstance(event, Failed)), None)
 
 
 async def rescue(conductor: Conductor, project: str, destination: Destination, console: Console) -> None:

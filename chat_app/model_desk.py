@@ -40,6 +40,7 @@ class ModelDesk:
         self._kept = RoleStore(settings)
         self._store = store
         self.models = Models(self._kept.roles, Memory(settings.home / "models.json"), self._kept.egress)
+        self._changing = asyncio.Lock()
         self._tested: list[Call] = []
         """Calls of tests of this process: no project's, but of today's budget."""
 
@@ -118,7 +119,8 @@ class ModelDesk:
 
     async def _changed(self, change: Any) -> str:
         try:
-            problem: str = await asyncio.to_thread(change)
+            async with self._changing:
+                problem: str = await asyncio.to_thread(change)
         except OSError as error:
             return f"The change could not be written to the home folder: {error.strerror or error}."
         self.models.roles = self._kept.roles

@@ -21,6 +21,7 @@ from agents.llm.trouble import Trouble, remedy
 from agents.models import Models
 from chat_app.model_settings import ModelRole, ModelTest, TestKind
 from prompts.render import render
+from tools.syntax import tree_of
 
 MOST_SHOWN = 600
 """Letters of an answer that are shown."""
@@ -114,8 +115,8 @@ async def _code(models: Models, role: Role, spending: Spending) -> ModelTest:
         return _failed(said)
     code = code_in(said)
     try:
-        named = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
-    except (SyntaxError, ValueError, RecursionError):
+        named = [node.name for node in tree_of(code).body if isinstance(node, ast.FunctionDef)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _bad("What it wrote is no Python.", code)
     if "median_of" not in named:
         return _bad("It wrote Python, but not the function that it was asked for.", code)

@@ -136,7 +136,7 @@ def _made(wanted: Wanted, live: Callable[[Wanted], NoReturn]) -> tuple[int, int,
     try:
         pid = usher.fork()
         if pid == 0:
-            live(wanted)
+            usher.live_only(lambda: live(wanted))
         pidfd = os.pidfd_open(pid)
     except OSError:  # were it born, it would end with its cue
         tie.close()

@@ -10,6 +10,7 @@ import select
 import socket
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 from sandbox import tree
@@ -46,16 +47,24 @@ def serve(control: socket.socket, parent: int, live: Life, owners: Owners | None
         if not message:
             return
         owner = owners.lend() if owners else None
-        pid = fork()
-        if pid == 0:
-            live(owner, descriptors)
         try:
+            pid = fork()
+            if pid == 0:
+                live_only(partial(live, owner, descriptors))
             forks[os.pidfd_open(pid)] = pid, owner
-        except ProcessLookupError:  # it has ended already
+        except OSError:  # it has ended already, or there are too many processes: who waits for it sees sockets close
             if owners and owner:
                 owners.take_back(owner)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def live_only(life: Callable[[], NoReturn]) -> NoReturn:
+    """What a fork does; whatever goes wrong in it, it never goes on as its parent."""
+    try:
+        life()
+    finally:
+        os._exit(1)
 
 
 def fork() -> int:

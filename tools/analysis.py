@@ -20,10 +20,14 @@ ANSWER_FILE, CHART_FILE = "answer.json", "chart.json"
 MOST_BYTES = 2_000_000
 MOST_POINTS, MOST_CHARTS, MOST_ROWS, MOST_COLUMNS = 2000, 4, 200, 20
 MOST_LETTERS, MOST_NUMBERS = 6000, 1000
+MOST_WHOLE = 10**18
 MANY_BARS = 8
 LONG_NAME = 12
 """More bars, and those with longer names, lie down, so that their names can be read."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?")
+
+_OUR_NAMES = frozenset(["text", "numbers", "table", "columns", "rows", "kind", "title", "x", "y", "points", "series"])
+"""What an error may name; a key of `numbers` is a value of the table, perhaps."""
 
 T = TypeVar("T", bound=BaseModel)
 Cell = str | int | float | bool | None
@@ -36,6 +40,10 @@ class AnalysisError(ValueError):
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("not a finite number")
+    if isinstance(value, int) and abs(value) > MOST_WHOLE:
+        raise ValueError("too large a number")
+    if isinstance(value, str):
+        value.encode()  # half a character cannot be written; UnicodeEncodeError is a ValueError
     return value
 
 
@@ -138,7 +146,7 @@ def _fitting(value: Any, form: type[T], name: str) -> T:
         return form.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"] if not isinstance(part, str) or part.isidentifier())
+        where = ".".join(str(part) for part in first["loc"] if not isinstance(part, str) or part in _OUR_NAMES)
         raise AnalysisError(f"outputs/{name}: {where or 'the whole'}: {first['msg']}") from None
 
 

@@ -5,6 +5,7 @@ word passes only when it stands in the script itself, is the name of a column, o
 messages are made of; whatever else was there becomes an ellipsis. Numbers of three digits and more are hidden too.
 """
 
+import builtins
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -39,6 +40,30 @@ use used using valid value values variable variables was were when which while w
 zero
 """
 _COMMON = frozenset(_WORDS.split())
+_RUN = re.compile(r"\d[\d\s.,:/()-]*\d")
+"""A date or a telephone number comes in pieces."""
+_LIBRARIES = frozenset(
+    {
+        "NotFittedError",
+        "LightGBMError",
+        "XGBoostError",
+        "CatBoostError",
+        "LinAlgError",
+        "ParserError",
+        "DateParseError",
+        "DataError",
+        "IndexingError",
+        "DuplicateLabelError",
+        "ArrowNotImplementedError",
+        "EmptyDataError",
+        "MergeError",
+        "InvalidIndexError",
+        "IntCastingNaNError",
+        "UndefinedVariableError",
+        "ArrowException",
+        "ArrowTypeError",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -63,9 +88,11 @@ def masked(stderr: str, script: str, names: Collection[str] = ()) -> Trace:
     last = next(
         (found for line in reversed(stderr[begun:].splitlines()) if (found := _LAST.match(line.rstrip()))), None
     )
-    lines = script.splitlines()
-    told = [_frame(number, function, lines) for number, function in own[-MOST_FRAMES:] if 0 < number <= len(lines)]
-    kind = last.group(1).rpartition(".")[2] if last else "an error"
+    lines = script.split("\n")
+    defined = set(re.findall(r"\bdef (\w+)", script))
+    placed = [(number, function if function in defined else "") for number, function in own[-MOST_FRAMES:]]
+    told = [_frame(number, function, lines) for number, function in placed if 0 < number <= len(lines)]
+    kind = _kind(last.group(1).rpartition(".")[2], script) if last else "an error"
     message = _allowed(last.group(2) or "", script, names) if last else ""
     told.append(f"{kind}: {message}" if message else kind)
     return Trace("\n".join(told), own[-1][0] if own else None)
@@ -77,6 +104,12 @@ def _frame(number: int, function: str, lines: list[str]) -> str:
     return f"{where}: {lines[number - 1].strip()[:200]}"
 
 
+def _kind(name: str, script: str) -> str:
+    """A script can make an exception of any name, a value of the table for one."""
+    known = hasattr(builtins, name) or name in _LIBRARIES or re.search(rf"\b{name}\b", script)
+    return name if known else "an error"
+
+
 def _is_the_script(file: str) -> bool:
     """Everything else that a traceback passes through is a library's."""
     return "site-packages" not in file and "/lib/python" not in file and not file.startswith("<frozen")
@@ -86,6 +119,7 @@ def _allowed(message: str, script: str, names: Collection[str]) -> str:
     known = _COMMON | {word.lower() for word in re.findall(r"[^\W\d]\w*", script)}
     known |= {word.lower() for name in names for word in re.findall(r"[^\W\d]\w*", name)}
     plain = _QUOTED.sub(lambda quoted: _of_quoted(quoted.group(), script, names), message)
+    plain = _RUN.sub(lambda run: run.group() if sum(map(str.isdigit, run.group())) < 3 else HIDDEN, plain)
     parts = [_part(part, known) for part in _PART.findall(plain)[:MOST_WORDS]]
     return re.sub(rf"{HIDDEN}(\W*{HIDDEN})+", HIDDEN, " ".join(parts)).strip()
 

@@ -97,7 +97,7 @@ def _in_texts(script: str, change: Callable[[str], str], otherwise: Callable[[st
         return otherwise(script)
     if any(token.type == tokenize.ERRORTOKEN for token in tokens):  # a text without an end, before Python 3.12
         return otherwise(script)
-    lines = script.splitlines(keepends=True)
+    lines = io.StringIO(script).readlines()  # as tokenize counts them: a form feed ends no line
     for token in reversed(tokens):
         if token.type not in _HIDING:
             continue

@@ -53,6 +53,8 @@ class Draft:
     parent: int
     idea: str
     code: str
+    hint: str = ""
+    """The idea as the model wrote it, with stand-ins for values: for the model to read again."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def _history(asked: Asked, journal: Journal) -> str:
 def _came_of(node: Node) -> dict[str, object]:
     found: dict[str, object] = {"script": node.id}
     if node.parent is not None:
-        found |= {"changed": node.parent, "idea": node.idea}
+        found |= {"changed": node.parent, "idea": node.hint}
     if node.value is not None:
         found |= {node.value.name: round(node.value.value, 5)}
         if node.gain is not None:
@@ -152,7 +154,7 @@ def drafts(said: Proposals, asked: Asked) -> tuple[tuple[Draft, ...], str]:
             continue
         if code not in known and code not in found:
             idea = in_line(asked.veil.show(proposal.idea)) or "no reason was given"
-            found[code] = Draft(proposal.changes, idea, code)
+            found[code] = Draft(proposal.changes, idea, code, in_line(proposal.idea))
         else:
             problems.append(f"proposal {number}: this script was tried already")
     return tuple(found.values()), next(iter(problems), "")
@@ -187,7 +189,7 @@ def _with_parameters(script: str, recipe: str) -> str:
         if not (isinstance(node, ast.Import | ast.ImportFrom) or _is_text(node)):
             break
         at = node.end_lineno or at
-    lines = script.splitlines()
+    lines = script.split("\n")  # as the parser counts them
     values = [f"{name} = {value!r}" for name, value in parameters(recipe).items()]
     return "\n".join([*lines[:at], "", *values, *lines[at:]]) + "\n"
 

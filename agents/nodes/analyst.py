@@ -69,6 +69,13 @@ async def analyst(state: State, config: RunnableConfig, runtime: Runtime[Context
     return await _run(state, analysis, scribe, context)
 
 
+def _may_hear_of_pictures(context: Context) -> bool:
+    """What was seen in a picture goes only where the picture was allowed to go, or where values may leave."""
+    seeing, writing = (context.models.roles.get(role, ()) for role in ("vision", "code"))
+    agreed = {one.base_url for one in seeing[:1]}
+    return context.models.egress == "sample" or {one.base_url for one in writing} <= agreed
+
+
 def _over(state: State, analysis: dict[str, Any]) -> dict[str, Any]:
     """The question is answered, or cannot be; the gate at which it was asked opens again."""
     if analysis["then"]:
@@ -92,7 +99,7 @@ async def _write(state: State, analysis: dict[str, Any], scribe: Scribe, context
         wish=analysis["wish"],
         stderr=analysis["stderr"],
         trouble=analysis["trouble"],
-        picture=str(picture.get("description", "")),
+        picture=str(picture.get("description", "")) if _may_hear_of_pictures(context) else "",
     )
     found = await write(asked, _asker(state, analysis, context, scribe))
     if not found.code and analysis["wish"] and analysis["code"]:

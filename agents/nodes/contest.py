@@ -19,6 +19,7 @@ from agents.nodes.data_scientist import contract_of
 from agents.nodes.work import sealed_of, work_folder
 from agents.scribe import Scribe
 from agents.state import State
+from sandbox.base import SandboxError
 from tools.contract import Contract
 from tools.intervals import Information, corrected
 from tools.predictions import PredictionsRefused
@@ -58,7 +59,7 @@ async def contest(
         return await _script_stands(state, scribe, f"The recipe cannot be compared with: {problem}")
     try:
         own = await training(state).predictions()
-    except PredictionsRefused as problem:
+    except (PredictionsRefused, SandboxError) as problem:
         return await _recipe_stands(recipe, context, scribe, f"The model's script does not count: {problem}", None)
     contract, sealed = contract_of(state, context), sealed_of(state, context)
     looks = 0

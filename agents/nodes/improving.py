@@ -31,7 +31,7 @@ from agents.search.journal import Journal, Node, Verdict, kind_of, parents
 from agents.search.page import begun_in_words, came_of, ended_in_words
 from agents.search.wanted import may_search
 from agents.state import State
-from sandbox.base import SandboxError
+from sandbox.base import Limits, SandboxError
 from tools.lint import Review
 from tools.recipes import parameters
 from tools.schema import Schema, schema_of
@@ -156,6 +156,7 @@ class Improving(Trying):
                 kind=kind_of(parent),
                 code_hash=self._context.vault.put_text(draft.code),
                 idea=draft.idea,
+                hint=draft.hint,
                 repaired=repaired,
             )
             journal = journal.with_node(node)
@@ -211,6 +212,11 @@ class Improving(Trying):
         if candidate is None:
             return await self._said(journal, Verdict(better=False, sentence=""))
         if held is None:
+            if finished(self._with(candidate)._folder("train")) is None and not self._room(journal, 0):
+                late = (
+                    f"Script {candidate.id} was ahead, but no time was left to train it on all rows; the recipe stands."
+                )
+                return await self._said(journal, Verdict(better=False, sentence=late, candidate=candidate.id))
             if (update := await self._train_on_all(candidate, journal)) is not None:
                 return update
             lost = f"Script {candidate.id} was ahead, but its training on all rows did not end well; the recipe stands."
@@ -228,9 +234,7 @@ class Improving(Trying):
         """The state in which the candidate stands against the recipe; None when its training failed."""
         context = self._context
         await self._scribe.status("IN_PROGRESS", f"training script {node.id} on all training rows")
-        other = Improving(
-            State(**{**self._state, "code_hash": node.code_hash, "code_author": "model"}), context, self._scribe
-        )
+        other = self._with(node)
         try:
             found = finished(other._folder("train")) or await other._train_now(node)
         except SandboxError:
@@ -256,15 +260,20 @@ class Improving(Trying):
             "contest": None,
         }
 
+    def _with(self, node: Node) -> "Improving":
+        """The same with a script of the search in the place of the recipe."""
+        state = State(**{**self._state, "code_hash": node.code_hash, "code_author": "model"})
+        return Improving(state, self._context, self._scribe)
+
     async def _train_now(self, node: Node) -> dict[str, Any]:
-        """As the recipe was trained: on all training rows, with the same seconds."""
+        """As the recipe was trained, on all training rows, but not beyond the time for judging the result."""
         folder, context = self._folder("train"), self._context
         job = self._job(
             "train",
             context.vault.get_text(node.code_hash),
             {"train.parquet": self._sealed.train, **self._groups(), "contract.json": self._contract_file(folder)},
             folder / "outputs",
-            training_limits(context.limits, self._contract.budget_seconds, context.extra_seconds),
+            self._last_limits(),
         )
         live = LiveRun(job.id, self._contract.metric, verified=False)
         with context.halt.possible(job.id):
@@ -275,6 +284,10 @@ class Improving(Trying):
             outcome = replace(outcome, kind="error", message="The script ended well but left no outputs/model.joblib.")
         kept = outcome.message if left and outcome.kind in OUT_OF_TIME else None
         return note_end(folder, outcome, job.id, live, kept)
+
+    def _last_limits(self) -> Limits:
+        usual = training_limits(self._context.limits, self._contract.budget_seconds, self._context.extra_seconds)
+        return replace(usual, seconds=min(usual.seconds, max(self._left(), 1.2 * self._took()) + START_SECONDS))
 
     async def _said(self, journal: Journal, verdict: Verdict) -> dict[str, Any]:
         journal = journal.model_copy(update={"verdict": verdict})

@@ -49,9 +49,9 @@ async def read_off(state: State, source: Path, scribe: Scribe, context: Context)
         raise IngestError(str(problem)) from problem
     who = context.models.roles["vision"][0].name
     known = state.get("picture") or {}
-    if known.get("path") != str(source) or not known.get("agreed"):
+    if known.get("path") != str(source) or known.get("who") != who or not known.get("agreed"):
         said = render("picture_leaves", file=source.name, who=who, size=f"{picture.width} by {picture.height}")
-        fresh = {"path": str(source), "agreed": True}
+        fresh = {"path": str(source), "who": who, "agreed": True}
         if context.models.egress == "sample":
             await scribe.status("IN_PROGRESS", said.split(". ")[0])
             return {"picture": fresh}

@@ -55,6 +55,7 @@ class _Training(Work):
     async def train(self) -> dict[str, Any]:
         folder = self._folder("train")
         found = finished(folder)
+        await self._scribe.status("IN_PROGRESS", "training")  # also when it runs again: events are told by their number
         if found is None:
             found = await self._train_now(folder)
         await self._ended(found)
@@ -73,7 +74,6 @@ class _Training(Work):
             folder / "outputs",
             training_limits(context.limits, contract.budget_seconds, context.extra_seconds),
         )
-        await self._scribe.status("IN_PROGRESS", "training")
         limits = {name: float(value) for name, value in asdict(job.limits).items() if value is not None}
         await self._scribe.say_live(
             job.id, [RunStarted(self._state["attempt"], job.id, "train", context.sandbox.isolation, limits)]

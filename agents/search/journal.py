@@ -30,6 +30,8 @@ class Node(BaseModel):
     kind: Kind
     code_hash: str
     idea: str = ""
+    hint: str = ""
+    """The idea as it may be told to a model: stand-ins instead of values."""
     status: Status = "planned"
     value: Scalar | None = None
     """On the rows kept aside."""

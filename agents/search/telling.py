@@ -19,7 +19,7 @@ COLUMNS = frozenset({"NUMBERS", "CATEGORIES", "DATES", "TEXTS"})
 
 def outline(script: str) -> str:
     """The script for a reader who is to change it: what prepares columns in full, the rest by its names."""
-    tree, lines = tree_of(script), script.splitlines()
+    tree, lines = tree_of(script), script.split("\n")
     parts, named, left = [f"# imported: {', '.join(_imported(tree))}"], [], MOST_LETTERS
     whole = len(script) <= MOST_LETTERS
     for node in tree.body:
@@ -91,7 +91,7 @@ def _text(node: ast.stmt, lines: list[str]) -> str:
 
 def _without_parameters(script: str) -> str:
     """The script with nothing of the table in it."""
-    lines = script.splitlines()
+    lines = script.split("\n")
     for node in reversed(tree_of(script).body):
         if (name := _parameter(node)) is not None:
             lines[node.lineno - 1 : node.end_lineno] = [f"{name} = {_told_value(node)}"]

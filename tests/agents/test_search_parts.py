@@ -116,7 +116,7 @@ def test_an_end_forgets_what_was_not_tried_even_the_recipe() -> None:
 
 
 def test_a_prompt_holds_names_and_figures_and_no_value_of_a_cell() -> None:
-    found = journal(scored(1, 0.02, idea="a ratio"), failed(2))
+    found = journal(scored(1, 0.02, idea=f"a ratio for {SECRET}", hint="a ratio"), failed(2))
     text = question(asked(found), found)
     assert '"debt"' in text
     assert "def tidy(table):" in text

@@ -90,3 +90,18 @@ def test_only_numbers_that_were_computed_are_said() -> None:
     text, gone = supported_text(answer, ["sales"], "average sales in 2023")
     assert text == "North sells 12.5 on average, in 2023. It is 45 % of all. Ward 7 has none."
     assert gone == 2  # nothing computed 99, and nothing “twice”
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"text": "x", "numbers": {"Rumpelstiltskin": "none"}},
+        {"text": "x", "table": {"columns": ["a"], "rows": [[10**400]]}},
+        {"text": "x", "table": {"columns": ["a"], "rows": [["\ud800"]]}},
+    ],
+)
+def test_what_cannot_be_used_is_refused_without_naming_a_value(left: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "answer.json").write_text(json.dumps(left))
+    with pytest.raises(AnalysisError) as refused:
+        read_analysis(tmp_path, "p")
+    assert "Rumpelstiltskin" not in str(refused.value)

@@ -89,8 +89,20 @@ def test_values_have_stand_ins_outside_and_come_back_as_they_were() -> None:
     escaped = 'NAMES = ["Rumpel\\x73tiltskin", "O\\\'Brien"]\n'
     assert SECRET not in ast.literal_eval(veil.hide(escaped).partition("=")[2].strip())
     assert parameters(veil.show(veil.hide(escaped)))["NAMES"] == [SECRET, "O'Brien"]
+    for odd in "\f\v\x1c\x85\u2028":  # no end of a line for Python
+        assert SECRET not in veil.hide(f"# a{odd}b\nNAMES = ['{SECRET}']\n")
     broken = f'x = "{SECRET}\n'  # what cannot be read hides everything
     assert SECRET not in veil.hide(broken)
+
+
+def test_a_traceback_that_a_script_makes_up_tells_no_value_either() -> None:
+    stderr = f"""Traceback (most recent call last):
+  File "/workspace/script.py", line 2, in {SECRET}
+{SECRET}Error: call 06 12 34 56 78 on 12/03/85"""
+    found = masked(stderr, Veil.over([SECRET]).hide(SCRIPT)).text
+    assert SECRET not in found
+    assert "12" not in found
+    assert "line 2" in found
 
 
 @pytest.mark.parametrize(
