@@ -44,10 +44,12 @@ async def conductor(settings: Settings, sandbox: Sandbox, server: ModelServer) -
         yield opened
 
 
-async def at_the_code(conductor: Conductor, script: str | None = None) -> tuple[str, Envelope]:
+async def at_the_code(
+    conductor: Conductor, script: str | None = None, message: str = "classify species"
+) -> tuple[str, Envelope]:
     """A project before gate 2."""
     project = await conductor.new_project(policy=Policy(False, True))
-    assert (await conductor.start(project, "classify species", ["iris"], script=script)).accepted
+    assert (await conductor.start(project, message, ["iris"], script=script)).accepted
     return project, await at_gate(conductor, project, "code")
 
 
@@ -61,7 +63,8 @@ def notices(events: list[Envelope]) -> str:
 
 
 async def test_a_wish_becomes_an_edit_that_has_to_beat_the_recipe(conductor: Conductor, server: ModelServer) -> None:
-    project, first = await at_the_code(conductor)
+    # with time enough that the clock does not cut one of the two
+    project, first = await at_the_code(conductor, message="classify species, at most 2 minutes")
     codes(server, change(COMMENT))
     server.heard.clear()
     await reject(conductor, project, first, WISH)
