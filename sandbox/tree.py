@@ -80,13 +80,6 @@ def _reap() -> bool:
     return True
 
 
-def reap_all() -> None:
-    """Wait for the end of every child and of what falls to us meanwhile; for children that are ending."""
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
-
-
 def end_all_of_user(uid: int) -> None:
     """Kill every process of a user at once, in a way that no fork can outrun; for root only."""
     with contextlib.suppress(OSError):  # no process more in the control group: `end_all` makes room first

@@ -113,8 +113,9 @@ def _serve_boxes(control: socket.socket, parent: int, parent_pid: int) -> None:
     base, missing = _warmed_up(base, parent_pid)
     _settle(control, missing)
     control.close()
-    making.make(desk, (parent, ended), partial(box.be_script, base))
-    tree.reap_all()
+    with desk:
+        making.make(desk, (parent, ended), partial(box.be_script, base))
+    tree.end_all()  # of a box half made somebody may wait for what never comes
 
 
 def _usher(control: socket.socket, parent: int, zygote: int, base: box.Base) -> NoReturn:
