@@ -66,10 +66,16 @@ def measured() -> Iterator[Traffic]:
         _traffic.reset(token)
 
 
+_ACCOUNT = ("OpenAI-Organization", "OpenAI-Project")
+"""Headers that OpenAI's library takes from the environment, whoever the server is."""
+
+
 def new_client() -> httpx.AsyncClient:
-    """Connections that measure."""
+    """Connections that measure, and tell no server about an account elsewhere."""
 
     async def sent(request: httpx.Request) -> None:
+        for name in _ACCOUNT:
+            request.headers.pop(name, None)
         if (traffic := _traffic.get(None)) is not None:
             traffic.bytes_out += len(request.content)
 

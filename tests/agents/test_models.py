@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, SecretStr
@@ -443,3 +444,23 @@ def test_half_a_character_is_no_reason_to_fail_later() -> None:
 
     found = value_in(r'Well: {"word": "b\ud800c \ud83d\ude00"}', Word)
     assert found.word.encode() == "b?c 😀".encode()
+
+
+async def test_no_server_hears_of_an_account_elsewhere(
+    server: ModelServer, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-mine")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-of-mine")
+    seen: list[httpx.Headers] = []
+    client = models.client()
+    client.event_hooks["request"].append(_noting(seen))
+    await models.write("reasoning", QUESTION, Spending())
+    assert seen
+    assert not any("openai-organization" in headers or "openai-project" in headers for headers in seen)
+
+
+def _noting(seen: list[httpx.Headers]) -> Callable[[httpx.Request], Awaitable[None]]:
+    async def note(request: httpx.Request) -> None:
+        seen.append(request.headers)
+
+    return note

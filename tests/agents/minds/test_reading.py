@@ -267,11 +267,11 @@ class Saying(Asker):
 
     def __init__(self, said: Any) -> None:
         super().__init__(Models(), Spending(), _nobody)
-        object.__setattr__(self, "said", json.dumps(said))
+        object.__setattr__(self, "_said", json.dumps(said))
 
     async def decide(self, role: Any, messages: Any, schema: Any, check: Any = None, about: Any = None) -> Heard[Any]:
         try:
-            value = value_in(self.said, schema)  # type: ignore[attr-defined]
+            value = value_in(vars(self)["_said"], schema)
         except NoValue as no:
             return Heard(None, trouble=str(no))
         problem = check(value)
